@@ -1,0 +1,39 @@
+"""``rewrite``: code that matches a pattern becomes the replacement."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from porter.find.found import Found
+from porter.find.pattern import Match, Pattern, compile_pattern, find_matches, is_expression
+from porter.find.source import SourceFile
+from porter.find.template import changes
+from porter.operations import Rewrite
+
+
+def find(operation: Rewrite, source: SourceFile) -> Iterator[Found]:
+    """The places to rewrite; those that read like the replacement already are left alone."""
+    statements = not (is_expression(operation.match) and is_expression(operation.replace))
+    pattern = compile_pattern(operation.match, statements)
+    done = _spans(compile_pattern(operation.replace, statements), source, operation.replace)
+    for match in find_matches(pattern, source, operation.within):
+        if _inside(match, done) or not _allowed(operation, match, source):
+            continue
+        yield Found(tuple(changes(operation.match, operation.replace, match, source)))
+
+
+def _spans(pattern: Pattern, source: SourceFile, text: str) -> list[tuple[int, int]]:
+    return [match.span for match in find_matches(pattern, source)] if text.strip() else []
+
+
+def _inside(match: Match, spans: list[tuple[int, int]]) -> bool:
+    return any(start <= match.span[0] and match.span[1] <= end for start, end in spans)
+
+
+def _allowed(operation: Rewrite, match: Match, source: SourceFile) -> bool:
+    """Whether every captured piece is what the operation's ``where`` asks for."""
+    return all(
+        re.fullmatch(wanted, source.text(match.captures[name]), re.DOTALL)
+        for name, wanted in operation.where.items()
+    )

@@ -1,0 +1,240 @@
+"""Filling a rule's template from a match, touching only what the match does not have yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from porter.find.atoms import Atom, atoms_of, plain_atoms
+from porter.find.layout import indented, strip_indent
+from porter.find.pattern import Match, with_placeholders
+from porter.find.source import SourceFile, Span
+
+
+class TemplateError(Exception):
+    """A template that cannot be filled at a place; the message says why."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """Bytes ``[start, end)`` of a file to be replaced by text."""
+
+    start: int
+    end: int
+    new: str
+
+
+def fill(template: str, match: Match, source: SourceFile) -> str:
+    """The template's text for a match, indented from column 0.
+
+    Raises:
+        TemplateError: If it needs a module that the file does not import.
+    """
+    text = with_placeholders(template.strip("\n"))
+    return _Filler(text, match, source).between(0, len(text), atoms_of(template.strip("\n")))
+
+
+def changes(match_text: str, template: str, match: Match, source: SourceFile) -> list[Change]:
+    """The smallest changes that turn a match into the template.
+
+    Raises:
+        TemplateError: If the template needs a module that the file does not import.
+    """
+    wanted = template.strip("\n")
+    placed = _place(atoms_of(match_text.strip("\n")), match, source)
+    if placed is None or not wanted:
+        return [_whole(wanted, match, source)]
+    new_atoms = atoms_of(wanted)
+    text = with_placeholders(wanted)
+    blocks = SequenceMatcher(
+        None, [atom.key for atom, _ in placed], [atom.key for atom in new_atoms], autojunk=False
+    ).get_opcodes()
+    if _moves_lines(text, placed, new_atoms, blocks, match, source):
+        return [_whole(wanted, match, source)]
+    filler = _Filler(text, match, source)
+    return [
+        _change(block, placed, new_atoms, filler, match)
+        for block in blocks
+        if block[0] != "equal"
+    ]
+
+
+def _whole(template: str, match: Match, source: SourceFile) -> Change:
+    indent = source.indent_at(match.span[0])
+    return Change(*match.span, indented(fill(template, match, source), indent, first=False))
+
+
+class _Filler:
+    """Renders stretches of a template: captures in, module names as the file spells them."""
+
+    def __init__(self, text: str, match: Match, source: SourceFile) -> None:
+        self._text, self._match, self._source = text, match, source
+
+    def between(self, start: int, end: int, atoms: Sequence[Atom]) -> str:
+        """The filled text between two offsets of the template."""
+        pieces: list[str] = []
+        position = start
+        for atom in atoms:
+            if atom.kind != "code" and start <= atom.start and atom.end <= end:
+                pieces.append(self._text[position : atom.start])
+                pieces.append(self._value(atom))
+                position = atom.end
+        pieces.append(self._text[position:end])
+        return _without_empty_arguments("".join(pieces))
+
+    def _value(self, atom: Atom) -> str:
+        if atom.kind == "name":
+            return self._module_name(atom.text)
+        span = self._match.captures[atom.text]
+        column = len(self._text[:atom.start]) - (self._text.rfind("\n", 0, atom.start) + 1)
+        text = strip_indent(self._source.text(span), self._source.indent_at(span[0]))
+        return (indented(text, " " * column, first=False) if "\n" in text else text) or _EMPTY
+
+    def _module_name(self, dotted: str) -> str:
+        spelled = self._source.names.local_spelling(dotted, self._match.span[0])
+        if spelled is not None:
+            return spelled
+        head = dotted.partition(".")[0]
+        if f"import {head}" in self._text:
+            return dotted
+        raise TemplateError(f"the replacement uses `{head}`, which the file does not import")
+
+
+#: Stands for a metavariable that captured nothing, until its comma is dealt with.
+_EMPTY = "\0"
+
+
+def _without_empty_arguments(text: str) -> str:
+    for gone in (f", {_EMPTY}", f"{_EMPTY}, ", f"{_EMPTY},", _EMPTY):
+        text = text.replace(gone, "")
+    return text
+
+
+Placement = tuple[Atom, Span]
+Block = tuple[str, int, int, int, int]
+
+
+def _change(
+    block: Block,
+    placed: Sequence[Placement],
+    atoms: Sequence[Atom],
+    filler: _Filler,
+    match: Match,
+) -> Change:
+    """One difference as bytes to replace, with the white space that belongs to it."""
+    tag, i1, i2, j1, j2 = block
+    indent = filler._source.indent_at(match.span[0])
+    if tag == "insert":
+        at_start = i1 == 0
+        place = match.span[0] if at_start else placed[i1 - 1][1][1]
+        start = atoms[j1].start if at_start else atoms[j1 - 1].end
+        end = atoms[j2].start if at_start and j2 < len(atoms) else atoms[j2 - 1].end
+        return Change(place, place, _continued(filler.between(start, end, atoms), indent))
+    start_byte, end_byte = placed[i1][1][0], placed[i2 - 1][1][1]
+    if tag == "delete":
+        start_byte = placed[i1 - 1][1][1] if i1 else start_byte
+        if not i1 and i2 < len(placed):
+            end_byte = placed[i2][1][0]
+        return Change(start_byte, end_byte, "")
+    text = filler.between(atoms[j1].start, atoms[j2 - 1].end, atoms)
+    return Change(start_byte, end_byte, _continued(text, indent))
+
+
+def _continued(text: str, indent: str) -> str:
+    """Text put into a line of that indentation, ready for what follows it."""
+    return indented(text, indent, first=False) + (indent if text.endswith("\n") else "")
+
+
+def _moves_lines(
+    text: str,
+    placed: Sequence[Placement],
+    atoms: Sequence[Atom],
+    blocks: Sequence[Block],
+    match: Match,
+    source: SourceFile,
+) -> bool:
+    """Whether kept code that spans lines would have to be indented anew."""
+    if "\n" not in source.text(match.span):
+        return False
+    for tag, i1, i2, j1, _ in blocks:
+        if tag != "equal" or "\n" not in source.text((placed[i1][1][0], placed[i2 - 1][1][1])):
+            continue
+        line = text.rfind("\n", 0, atoms[j1].start) + 1
+        lead = text[line : atoms[j1].start]
+        column = len(lead) - len(lead.lstrip())
+        if column and placed[i1][1][0] == match.span[0]:
+            return True
+    return False
+
+
+def _place(
+    wanted: Sequence[Atom], match: Match, source: SourceFile
+) -> list[Placement] | None:
+    """Where the file has each atom of the pattern; None if the two do not line up."""
+    start, end = match.span
+    line = source.line_start(start)
+    lead = source.data[line:start]
+    begin = line if not lead.strip() else start
+    text = source.text((begin, end))
+    tokens = [(atom, _bytes(text, atom, begin)) for atom in plain_atoms(text)]
+    placed: list[Placement] = []
+    position = 0
+    for atom in wanted:
+        step = _place_one(atom, tokens, position, match, source)
+        if step is None:
+            return None
+        span, position = step
+        placed.append((atom, span))
+    left = [atom.text for atom, _ in tokens[position:]]
+    return placed if set(left) <= {",", ")"} else None
+
+
+def _place_one(
+    atom: Atom,
+    tokens: Sequence[Placement],
+    position: int,
+    match: Match,
+    source: SourceFile,
+) -> tuple[Span, int] | None:
+    if atom.kind in ("one", "many"):
+        span = match.captures[atom.text]
+        if span == (0, 0):
+            place = tokens[position - 1][1][1] if position else match.span[0]
+            return (place, place), position
+        while position < len(tokens) and tokens[position][1][0] < span[1]:
+            position += 1
+        return span, position
+    while position < len(tokens):
+        if atom.kind == "name":
+            length = _spelling_length(atom.text, tokens, position, source)
+            if length:
+                return (tokens[position][1][0], tokens[position + length - 1][1][1]), position + length
+        elif tokens[position][0].key == atom.key:
+            return tokens[position][1], position + 1
+        if tokens[position][0].text not in ("(", ")", ","):
+            return None
+        position += 1
+    return None
+
+
+def _spelling_length(
+    dotted: str, tokens: Sequence[Placement], position: int, source: SourceFile
+) -> int:
+    """How many tokens from a position spell a dotted name, whatever the import."""
+    head, span = tokens[position]
+    if not head.text.isidentifier():
+        return 0
+    for origin in source.names.resolve(head.text, span[0]):
+        rest = dotted[len(origin) :]
+        if dotted == origin or dotted.startswith(origin + "."):
+            length = 1 + 2 * rest.count(".")
+            spelled = "".join(atom.text for atom, _ in tokens[position + 1 : position + length])
+            if spelled == rest:
+                return length
+    return 0
+
+
+def _bytes(text: str, atom: Atom, begin: int) -> Span:
+    start = begin + len(text[: atom.start].encode("utf-8"))
+    return start, start + len(text[atom.start : atom.end].encode("utf-8"))

@@ -1,0 +1,35 @@
+"""Which files of a package a rule's ``files`` names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+#: Folders that git has at the top and released archives under ``<package>/.mim``.
+MIM_FOLDERS = ("configs/", "tools/", "demo/")
+
+
+def select(patterns: Iterable[str], paths: Sequence[str], package: str) -> list[str]:
+    """The paths that any pattern names, in the order of ``paths``.
+
+    Args:
+        patterns: Paths or globs; ``*`` stays within a folder, ``**`` does not. One that
+            starts with ``configs/`` or ``tools/`` also finds what a release keeps in ``.mim``.
+        paths: Sorted paths of the package's files.
+        package: The package's name.
+    """
+    wanted = set(patterns)
+    for pattern in list(wanted):
+        if pattern.startswith(MIM_FOLDERS):
+            wanted.add(f"{package}/.mim/{pattern}")
+    literal = {pattern for pattern in wanted if "*" not in pattern}
+    globs = [_regex(pattern).fullmatch for pattern in wanted - literal]
+    return [path for path in paths if path in literal or any(match(path) for match in globs)]
+
+
+@lru_cache(maxsize=512)
+def _regex(pattern: str) -> re.Pattern[str]:
+    parts = re.split(r"(\*\*/|\*\*|\*)", pattern)
+    meaning = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*"}
+    return re.compile("".join(meaning.get(part) or re.escape(part) for part in parts))
