@@ -95,7 +95,10 @@ class AddOperand(Operation):
     kind: ClassVar[str] = "add-operand"
     beside: str = _required("The operand to stand beside.", "pattern")
     operand: str = _required("The operand to add.", "code")
-    operator: Operator = _spec("`or` (default) or `and`.", default="or")
+    operator: Operator = field(
+        default="or",
+        metadata={"doc": "`or` (default) or `and`.", "role": "operator", "key": ""},
+    )
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from porter.selection import select_rules
 from porter.splice import ordered, settle
 
 if TYPE_CHECKING:
-    from porter.find import Found
+    from porter.workers import FileResult
 
 
 class Tree(Protocol):
@@ -158,22 +158,17 @@ def may_match(operation: Operation, path: str, data: bytes) -> bool:
     return path.endswith(".py") and all(word in data for word in words(operation))
 
 
-FileResult = tuple[str, list[tuple[int, "list[Found]"]], list[str]]
-
-
-def _gather(
-    result: FileResult, package: str, tasks: Sequence[Task], findings: Findings
-) -> None:
+def _gather(result: FileResult, package: str, tasks: Sequence[Task], findings: Findings) -> None:
     path, found_by_task, failures = result
     findings.failures += failures
     for index, found in found_by_task:
         rule = tasks[index].rule.id
         findings.places[index] = findings.places.get(index, 0) + len(found)
-        findings.edits.setdefault(index, []).extend(
-            Edit(package, path, change.start, change.end, change.new.encode("utf-8"), rule, tasks[index].number)
-            for place in found
-            for change in place.changes
-        )  # fmt: skip
+        edits = findings.edits.setdefault(index, [])
+        for change in (change for place in found for change in place.changes):
+            new = change.new.encode("utf-8")
+            number = tasks[index].number
+            edits.append(Edit(package, path, change.start, change.end, new, rule, number))
 
 
 def _new_files(
@@ -192,9 +187,7 @@ def _new_files(
     return made
 
 
-def _missed(
-    tasks: Sequence[Task], trees: Mapping[str, Tree], findings: Findings
-) -> Iterator[str]:
+def _missed(tasks: Sequence[Task], trees: Mapping[str, Tree], findings: Findings) -> Iterator[str]:
     """A message for every expectation that does not hold, and every rule without effect."""
     broken = set()
     for index, task in enumerate(tasks):

@@ -119,6 +119,8 @@ class _RuleReader:
             return table.texts(key, field.default)
         if role == "where":
             return self._where(table, key)
+        if role == "operator":
+            return table.checked(key, ("or", "and").__contains__, "`or` or `and`", field.default)
         if key + _BODY_SUFFIX in table:
             return self._sibling(table, key + _BODY_SUFFIX)
         value = table.text(key, None if field.metadata.get("required") else field.default)
@@ -192,9 +194,12 @@ def _check_names(operation: Operation, table: Table) -> None:
         if role == "code":
             _check_bound(getattr(operation, field.name), bound, table, key)
         if role == "where":
-            _check_bound("".join(f"${n}" for n in getattr(operation, field.name)), bound, table, key)
-    if isinstance(operation, Insert) and 1 != sum(
-        map(bool, (operation.before, operation.after, operation.at))
+            _check_bound(
+                "".join(f"${n}" for n in getattr(operation, field.name)), bound, table, key
+            )
+    if (
+        isinstance(operation, Insert)
+        and sum(map(bool, (operation.before, operation.after, operation.at))) != 1
     ):
         raise table.fail("needs exactly one of `before`, `after` and `at`")
 

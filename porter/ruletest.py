@@ -67,6 +67,7 @@ def run_case(rule: Rule, case: Case, targets: Mapping[str, Target]) -> CaseResul
 
 def _usual_target(rule: Rule, targets: Mapping[str, Target]) -> str:
     """A target that needs the rule: the usual one, or the first that has its traits."""
+
     def needs(target: Target) -> bool:
         when = rule.when
         return (
@@ -80,10 +81,21 @@ def _usual_target(rule: Rule, targets: Mapping[str, Target]) -> str:
     return next(fitting, USUAL_TARGET)
 
 
+def _made_in(operation: Operation, rule: Rule, case: Case) -> bool:
+    """Whether an operation is made in the version that a case is about, if it is about one."""
+    wanted = operation.requires.get(rule.packages[0])
+    return not case.version or wanted is None or wanted.contains(case.version, prereleases=True)
+
+
 def _own_file(rule: Rule) -> str:
     """The file that a case stands for if it names none."""
     names = [*rule.files, *(name for op in rule.operations for name in op.files)]
-    return (names[0] if names else "code.py").replace("**/", "").replace("*", "code")
+    return _as_path(names[0]) if names else "code.py"
+
+
+def _as_path(glob: str) -> str:
+    """A path that a glob names."""
+    return glob.replace("**/", "").replace("*", "code")
 
 
 def _operations(rule: Rule, case: Case, target: Target) -> Iterator[Operation]:
@@ -91,7 +103,9 @@ def _operations(rule: Rule, case: Case, target: Target) -> Iterator[Operation]:
     path = case.file or _own_file(rule)
     for operation in rule.operations:
         files = operation.files or rule.files
-        named = case.file == "" and path in [f.replace("**/", "").replace("*", "code") for f in files]
+        named = case.file == "" and path in [
+            f.replace("**/", "").replace("*", "code") for f in files
+        ]
         if isinstance(operation, AddFile) or not (named or select(files, [path], rule.packages[0])):
             continue
         yield bound(operation, dict(target.variables))
@@ -116,9 +130,7 @@ def _applied(operations: Sequence[Operation], path: str, text: str) -> str:
         raise PlanError([f"the rule's own edits overlap: {problem}"]) from problem
 
 
-def _judge(
-    case: Case, operations: Sequence[Operation], path: str, got: str, wanted: str
-) -> str:
+def _judge(case: Case, operations: Sequence[Operation], path: str, got: str, wanted: str) -> str:
     """What is wrong with a case's outcome; empty if nothing is."""
     if got.rstrip("\n") != wanted.rstrip("\n"):
         return "changed, though it must not" if case.after is None else "the outcome differs"

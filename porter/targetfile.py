@@ -25,7 +25,9 @@ def read_target(path: Path) -> Target:
     table = Table(values, path, "", TargetFileError)
     about, torch = table.table("target", required=True), table.table("torch", required=True)
     target = Target(
-        name=about.checked("name", lambda name: name == path.stem, f"{path.stem!r}, the file's name"),
+        name=about.checked(
+            "name", lambda name: name == path.stem, f"{path.stem!r}, the file's name"
+        ),
         vendor=about.text("vendor"),
         chip=about.text("chip"),
         summary=about.text("summary"),
@@ -82,7 +84,7 @@ def _variables(name: str, values: dict[str, Any]) -> dict[str, str]:
 
 
 def _pins(table: Table) -> dict[str, dict[str, str]]:
-    sets = {name: table.table(name) for name in table.keys()}
+    sets = {name: table.table(name) for name in table.left()}
     if "default" not in sets:
         raise table.fail("there is no set `default`")
     return {name: _versions(pins) for name, pins in sets.items()}

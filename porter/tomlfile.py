@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -43,9 +43,7 @@ class Table:
         error: The class of error to raise.
     """
 
-    def __init__(
-        self, values: Any, path: Path, where: str, error: type[PorterError]
-    ) -> None:
+    def __init__(self, values: Any, path: Path, where: str, error: type[PorterError]) -> None:
         self._path, self._where, self._error = path, where, error
         if not isinstance(values, dict):
             raise self.fail("must be a table")
@@ -115,14 +113,14 @@ class Table:
         """This table, all of whose values are strings."""
         return {key: self.text(key) for key in list(self._values)}
 
-    def keys(self) -> list[str]:
+    def left(self) -> list[str]:
         """The keys that have not been taken."""
         return list(self._values)
 
     def specifiers(self, key: str) -> dict[str, SpecifierSet]:
         """A table of version specifiers, such as ``{ mmcv = ">=2.0,<2.3" }``."""
         table = self.table(key)
-        return {name: table.specifier(name) for name in table.keys()}
+        return {name: table.specifier(name) for name in table.left()}
 
     def specifier(self, key: str) -> SpecifierSet:
         """A version specifier as the ``packaging`` library reads them."""
@@ -134,9 +132,11 @@ class Table:
                 f"{text!r} is not a version specifier", key, hint='Write it like ">=2.0,<2.3".'
             ) from problem
 
-    def checked(self, key: str, check: Callable[[str], bool], word: str) -> str:
-        """A string that passes a check."""
-        value = self.text(key)
+    def checked(
+        self, key: str, check: Callable[[str], bool], word: str, default: str | None = None
+    ) -> str:
+        """A string that passes a check; ``word`` says in messages what it must be."""
+        value = self.text(key, default)
         if not check(value):
             raise self.fail(f"must be {word}, not {value!r}", key)
         return value
@@ -147,8 +147,3 @@ class Table:
             near = get_close_matches(key, self._known, n=1)
             hint = f"Did you mean `{near[0]}`?" if near else f"Known: {', '.join(self._known)}."
             raise self.fail(f"unknown key `{key}`", hint=hint)
-
-
-def merged(tables: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """The union of tables; later ones win."""
-    return {key: value for table in tables for key, value in table.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING
@@ -12,7 +13,10 @@ from porter.errors import PlanError
 from porter.model import Operation
 
 if TYPE_CHECKING:
-    from porter.plan import FileResult
+    from porter.find import Found
+
+#: What is found in a file: its path, the places by operation, and what went wrong.
+FileResult = tuple[str, "list[tuple[int, list[Found]]]", list[str]]
 
 #: A file to search: path, bytes, indexes of the operations to look for, package.
 Work = tuple[str, bytes, tuple[int, ...], str]
@@ -50,7 +54,7 @@ def run_files(
 
 def search_file(item: Work) -> FileResult:
     """All that the operations find in one file."""
-    from porter.find import Found, SourceFile, find_in_python, find_in_text
+    from porter.find import SourceFile, find_in_python, find_in_text
 
     path, data, indexes, _ = item
     source = SourceFile(path, data, focus_words([_operations[i] for i in indexes], data))
@@ -79,9 +83,6 @@ def focus_words(operations: Sequence[Operation], data: bytes) -> set[bytes]:
 
 def _aliases(words: set[bytes], data: bytes) -> Iterator[bytes]:
     """The words, and the names under which the file imports them."""
-    import re
-
     for word in words:
         yield word
-        for alias in re.findall(rb"\b%b\s+as\s+(\w+)" % re.escape(word), data):
-            yield alias
+        yield from re.findall(rb"\b%b\s+as\s+(\w+)" % re.escape(word), data)

@@ -61,15 +61,27 @@ def words(operation: Operation) -> frozenset[bytes]:
 def words_for_bodies(operations: Sequence[Operation]) -> set[bytes]:
     """Words one of which every function body has that an operation edits.
 
-    Of an operation's words the longest is taken, being the rarest as a rule.
+    Of an operation's words the longest is taken, being the rarest as a rule. None at all
+    where an operation may look into any body.
     """
     chosen: set[bytes] = set()
     for operation in operations:
-        candidates = [words(operation)]
+        if not isinstance(operation, _READS_BODIES):
+            continue
+        candidates = [words(operation)] if _searched(operation) else []
         if isinstance(operation, Insert) and not insert_defines(operation):
             candidates.append(frozenset(w.encode("utf-8") for w in pattern_words(operation.code)))
-        chosen.update(max(group, key=len) for group in candidates if group)
-    return chosen or {b"\0"}
+        if not all(candidates):
+            return set()
+        chosen.update(max(sorted(group), key=len) for group in candidates)
+    return chosen or {_NOWHERE}
+
+
+#: The kinds that look into function bodies with libcst.
+_READS_BODIES = (Rewrite, Rename, Insert, AddBranch, AddOperand, AddEntry)
+
+#: A word that no Python file has: all bodies may be left out.
+_NOWHERE = b"\0"
 
 
 def insert_defines(operation: Insert) -> bool:

@@ -73,7 +73,7 @@ def _tokenize(code: str, offset: int) -> list[Atom]:
     for line in code.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
     atoms: list[Atom] = []
-    depth = 0
+    depth = first = 0
     for token in tokenize.generate_tokens(io.StringIO(code).readline):
         start = starts[token.start[0] - 1] + token.start[1] - offset
         end = starts[token.end[0] - 1] + token.end[1] - offset
@@ -133,4 +133,3 @@ def _string_key(text: str) -> str:
         return repr(ast.literal_eval(text))
     except (ValueError, SyntaxError):
         return text
-

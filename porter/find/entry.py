@@ -31,9 +31,9 @@ def _assigned(operation: AddEntry, source: SourceFile) -> Iterator[Container]:
         targets = (
             [target.target for target in node.targets]
             if isinstance(node, cst.Assign)
-            else [node.target]  # type: ignore[attr-defined]
+            else [node.target]
         )
-        value = node.value  # type: ignore[attr-defined]
+        value = node.value
         named = any(source.text(source.span(target)) == operation.to for target in targets)
         if named and isinstance(value, Container):
             yield value
@@ -54,7 +54,7 @@ def _same(entry: str, item: cst.CSTNode, source: SourceFile) -> bool:
 def _appended(entry: str, items: Sequence[cst.CSTNode], source: SourceFile) -> Change:
     """The entry after the last one, on a line of its own where the others have theirs."""
     last = items[-1]
-    start, end = source.span(last)
+    start = source.span(last)[0]
     value_end = _code_end(last, source)
     comma = isinstance(getattr(last, "comma", None), cst.Comma)
     indent = source.indent_at(start)

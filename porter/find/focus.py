@@ -87,12 +87,11 @@ def _functions(body: Iterable[ast.stmt]) -> Iterator[ast.FunctionDef | ast.Async
             yield from _functions(statement.body)
 
 
-def _body(
-    function: ast.FunctionDef | ast.AsyncFunctionDef, lines: Sequence[int]
-) -> Cut | None:
+def _body(function: ast.FunctionDef | ast.AsyncFunctionDef, lines: Sequence[int]) -> Cut | None:
     """A function's body; None where it starts on the header's line or with a decorator."""
     first, last = function.body[0], function.body[-1]
-    assert last.end_lineno is not None and last.end_col_offset is not None
+    assert last.end_lineno is not None
+    assert last.end_col_offset is not None
     header_end = max([function.lineno, *(d.end_lineno or 0 for d in function.decorator_list)])
     if getattr(first, "decorator_list", None) or first.lineno <= header_end:
         return None

@@ -53,7 +53,9 @@ def _beside(operation: Insert, match: Match, source: SourceFile) -> Change:
     code = indented(fill(operation.code, match, source), indent)
     gap = _blank_lines(operation.code, match, source, indent)
     if operation.before:
-        place = source.line_start(_with_comments(source, match.span[0]))
+        decorators = getattr(match.nodes[0], "decorators", ())
+        first = source.span(decorators[0])[0] if decorators else match.span[0]
+        place = _with_comments(source, first)
         return Change(place, place, f"{code}\n{gap}")
     place = line_after(source, match.span[1])
     lead = "" if source.data[:place].endswith(b"\n") else "\n"
@@ -61,11 +63,11 @@ def _beside(operation: Insert, match: Match, source: SourceFile) -> Change:
 
 
 def _with_comments(source: SourceFile, offset: int) -> int:
-    """Where a statement starts, the decorators and comments right above it included."""
+    """The start of a statement's line, or of the comments right above it."""
     line = source.line_number(offset)
     while line > 1:
         above = source.data[source.lines[line - 2] : source.lines[line - 1]].lstrip()
-        if not above.startswith((b"#", b"@")):
+        if not above.startswith(b"#"):
             break
         line -= 1
     return source.lines[line - 1]

@@ -74,7 +74,7 @@ class Names:
         Returns:
             None where nothing the file imports there leads to the name.
         """
-        head, _, rest = dotted.partition(".")
+        head = dotted.partition(".")[0]
         if dotted == head and head in self.resolve(head, offset):
             return head
         if head in self.resolve(head, offset) and self._is_bound(head, offset):
@@ -105,7 +105,9 @@ class Names:
 
     def _holds(self, node: ast.AST, offset: int) -> bool:
         if not hasattr(node, "lineno"):
-            return isinstance(node, (ast.arguments, ast.comprehension, ast.withitem, ast.match_case))
+            return isinstance(
+                node, (ast.arguments, ast.comprehension, ast.withitem, ast.match_case)
+            )
         decorators = getattr(node, "decorator_list", [])
         first = decorators[0] if decorators else node
         return self.start(first) <= offset < self.end(node)
@@ -118,11 +120,12 @@ class Names:
 
     def start(self, node: ast.AST) -> int:
         """Byte offset at which a node begins."""
-        return self._lines[node.lineno - 1] + node.col_offset  # type: ignore[attr-defined]
+        return int(self._lines[node.lineno - 1] + node.col_offset)  # type: ignore[attr-defined]
 
     def end(self, node: ast.AST) -> int:
         """Byte offset just after a node."""
-        return self._lines[node.end_lineno - 1] + node.end_col_offset  # type: ignore[attr-defined]
+        line, column = node.end_lineno, node.end_col_offset  # type: ignore[attr-defined]
+        return int(self._lines[line - 1] + column)
 
     def _bindings(self, scope: ast.AST) -> Bindings:
         if scope not in self._collected:
@@ -199,14 +202,20 @@ def _walrus_targets(comprehension: ast.AST) -> list[ast.AST]:
     return [node.target for node in ast.walk(comprehension) if isinstance(node, ast.NamedExpr)]
 
 
+#: Nodes that bind what their ``name`` says, if it says anything.
+_NAMED = (
+    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef),
+    *(ast.ExceptHandler, ast.MatchAs, ast.MatchStar),
+)
+
+
 def _bound_by(node: ast.AST) -> Iterator[str]:
+    name: str | None = None
     if isinstance(node, ast.Name) and isinstance(node.ctx, (ast.Store, ast.Del)):
-        yield node.id
-    elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        yield node.name
-    elif isinstance(node, ast.ExceptHandler) and node.name:
-        yield node.name
-    elif isinstance(node, (ast.MatchAs, ast.MatchStar)) and node.name:
-        yield node.name
-    elif isinstance(node, ast.MatchMapping) and node.rest:
-        yield node.rest
+        name = node.id
+    elif isinstance(node, _NAMED):
+        name = node.name
+    elif isinstance(node, ast.MatchMapping):
+        name = node.rest
+    if name:
+        yield name

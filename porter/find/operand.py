@@ -30,13 +30,19 @@ def _conditions(source: SourceFile) -> Iterator[cst.BaseExpression]:
     """Whole conditions: the tests of statements, and the outermost ``or``s and ``and``s."""
     inner: set[int] = set()
     for node in source.nodes([cst.If, cst.While, cst.Assert, cst.IfExp]):
-        inner.add(id(node.test))  # type: ignore[attr-defined]
-        yield node.test  # type: ignore[attr-defined]
+        inner.add(id(node.test))
+        yield node.test
     for node in source.nodes([cst.BooleanOperation]):
         assert isinstance(node, cst.BooleanOperation)
         if id(node) not in inner:
             yield node
-        inner.update((id(node.left), id(node.right)))
+        for side in (node.left, node.right):
+            if isinstance(side, cst.BooleanOperation) and _same_operator(side, node):
+                inner.add(id(side))
+
+
+def _same_operator(left: cst.BooleanOperation, right: cst.BooleanOperation) -> bool:
+    return type(left.operator) is type(right.operator)
 
 
 def _operands(
@@ -49,9 +55,7 @@ def _operands(
         yield condition
 
 
-def _first(
-    text: str, operands: list[cst.BaseExpression], source: SourceFile
-) -> Match | None:
+def _first(text: str, operands: list[cst.BaseExpression], source: SourceFile) -> Match | None:
     pattern = compile_pattern(text)
     matches = (match_node(pattern, operand, source) for operand in operands)
     return next((match for match in matches if match is not None), None)

@@ -8,7 +8,7 @@ whatever resolves to it; any other name matches as it is spelled.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import Any
@@ -18,17 +18,34 @@ import libcst as cst
 from porter.errors import RuleFileError
 from porter.find.source import SourceFile, Span
 
+#: Where a Name node is not a reference.
+_LABELS: tuple[tuple[type[cst.CSTNode], str], ...] = (
+    (cst.Attribute, "attr"),
+    (cst.Arg, "keyword"),
+    (cst.Param, "name"),
+    (cst.FunctionDef, "name"),
+    (cst.ClassDef, "name"),
+    (cst.ImportAlias, "name"),
+)
+
 #: Names that stand for a module wherever a pattern or a template starts with them.
 MODULES = frozenset(
-    "apex math mmcv mmdet mmengine numpy os random sys torch torchvision warnings".split()
+    (
+        *("apex", "math", "mmcv", "mmdet", "mmengine", "numpy", "os", "random", "sys"),
+        *("torch", "torchvision", "warnings"),
+    )
 )
 
 ONE, MANY = "porter_one_", "porter_many_"
 _METAVARIABLE = re.compile(r"(\$\$\$|\$)([A-Z][A-Z0-9_]*)")
 _LAYOUT = frozenset(
-    """colon comma default_indent default_newline dot encoding equal first_colon footer
-    has_trailing_newline header indent lbrace lbracket leading_lines lines_after_decorators
-    lpar rbrace rbracket rpar second_colon semicolon trailing_whitespace""".split()
+    (
+        *("colon", "comma", "dot", "equal", "first_colon", "second_colon", "semicolon"),
+        *("lbrace", "lbracket", "lpar", "rbrace", "rbracket", "rpar"),
+        *("footer", "header", "indent", "leading_lines", "lines_after_decorators"),
+        *("default_indent", "default_newline", "encoding", "has_trailing_newline"),
+        "trailing_whitespace",
+    )
 )
 
 
@@ -98,7 +115,9 @@ def flat_statements(body: Sequence[cst.CSTNode]) -> list[cst.CSTNode]:
     """Statements one by one: a line with semicolons counts as several."""
     flat: list[cst.CSTNode] = []
     for statement in body:
-        flat.extend(statement.body if isinstance(statement, cst.SimpleStatementLine) else [statement])
+        flat.extend(
+            statement.body if isinstance(statement, cst.SimpleStatementLine) else [statement]
+        )
     return flat
 
 
@@ -135,16 +154,26 @@ class _Matcher:
         self, wanted: cst.BaseExpression
     ) -> Iterator[tuple[Sequence[cst.CSTNode], dict[str, Span]]]:
         kinds = (cst.Name, cst.Attribute) if dotted(wanted) else (type(wanted),)
+        labels = self._labels() if cst.Name in kinds else set()
         for node in self._source.nodes(kinds):
+            if id(node) in labels:
+                continue
             captures: dict[str, Span] = {}
             if self.equal(wanted, node, captures):
                 yield [node], captures
+
+    def _labels(self) -> set[int]:
+        """The names that are no references: attributes, keywords, what definitions bind."""
+        labels: set[int] = set()
+        for cls, field_name in _LABELS:
+            labels.update(id(getattr(node, field_name)) for node in self._source.nodes([cls]))
+        return labels
 
     def _statement_runs(
         self, wanted: Sequence[cst.CSTNode]
     ) -> Iterator[tuple[Sequence[cst.CSTNode], dict[str, Span]]]:
         for block in self._source.nodes((cst.Module, cst.IndentedBlock, cst.SimpleStatementSuite)):
-            statements = flat_statements(block.body)  # type: ignore[attr-defined]
+            statements = flat_statements(block.body)
             for first in range(len(statements)):
                 for found in self._run_at(wanted, statements, first):
                     yield found
@@ -172,7 +201,7 @@ class _Matcher:
             return self._same_qualified(parts, found, captures)
         if type(wanted) is not type(found):
             return False
-        if isinstance(wanted, cst.SimpleString):
+        if isinstance(wanted, cst.SimpleString) and isinstance(found, cst.SimpleString):
             return bool(wanted.evaluated_value == found.evaluated_value)
         if isinstance(wanted, cst.CSTNode):
             return self._fields(wanted, found, captures)
@@ -195,7 +224,7 @@ class _Matcher:
         if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
             return self._sequences(left, right, captures)
         if isinstance(left, cst.MaybeSentinel) or isinstance(right, cst.MaybeSentinel):
-            return left == right
+            return bool(left == right)
         return self.equal(left, right, captures)
 
     def _sequences(
@@ -230,20 +259,27 @@ class _Matcher:
         every.sort(key=self._source.span)
         return self._capture(name, every, captures)
 
-    def _capture(
-        self, name: str, nodes: Sequence[cst.CSTNode], captures: dict[str, Span]
-    ) -> bool:
-        span = (self._source.span(nodes[0])[0], self._end(nodes[-1])) if nodes else (0, 0)
+    def _capture(self, name: str, nodes: Sequence[cst.CSTNode], captures: dict[str, Span]) -> bool:
+        span = (self._outer(nodes[0])[0], self._outer(nodes[-1])[1]) if nodes else (0, 0)
         if name in captures:
             return _plain(self._source.text(captures[name])) == _plain(self._source.text(span))
         captures[name] = span
         return True
 
-    def _end(self, node: cst.CSTNode) -> int:
-        """Where a node ends, its separating comma left out."""
-        inner = getattr(node, "value", None) if isinstance(node, (cst.Arg, cst.Element)) else None
-        end = self._source.span(node)[1]
-        return max(self._source.span(inner)[1], 0) if inner is not None else end
+    def _outer(self, node: cst.CSTNode) -> Span:
+        """A node's span with its parentheses, and without a separating comma."""
+        start, end = self._source.span(node)
+        parts = [getattr(node, name, None) for name in ("value", "annotation", "default")]
+        if isinstance(node, (cst.Arg, cst.Element, cst.Param)):
+            inner = [self._outer(part) for part in parts if isinstance(part, cst.CSTNode)]
+            plain = isinstance(node, cst.Element) or (
+                isinstance(node, cst.Arg) and not node.keyword and not node.star
+            )
+            return (inner[0][0] if plain else start), max([span[1] for span in inner], default=end)
+        left, right = getattr(node, "lpar", ()), getattr(node, "rpar", ())
+        if left and right:
+            return self._source.span(left[0])[0], self._source.span(right[-1])[1]
+        return start, end
 
     def _same_qualified(
         self, parts: Sequence[str], found: cst.CSTNode, captures: dict[str, Span]
@@ -272,9 +308,7 @@ class _Matcher:
 @lru_cache(maxsize=256)
 def _compared_fields(cls: type[cst.CSTNode]) -> tuple[str, ...]:
     return tuple(
-        f.name
-        for f in fields(cls)
-        if f.name not in _LAYOUT and not f.name.startswith("whitespace")
+        f.name for f in fields(cls) if f.name not in _LAYOUT and not f.name.startswith("whitespace")
     )
 
 
@@ -323,7 +357,7 @@ def _plain(text: str) -> str:
     return "".join(text.split())
 
 
-def pattern_words(text: str, values: Mapping[str, str] | None = None) -> set[str]:
+def pattern_words(text: str) -> set[str]:
     """Words that any code matching a pattern must have: a cheap test before parsing.
 
     Of a dotted module name only the last part counts, for the first ones may hide behind
@@ -336,4 +370,4 @@ def pattern_words(text: str, values: Mapping[str, str] | None = None) -> set[str
             words.add(parts[-1])
         elif not parts[0].startswith("$"):
             words.update(parts)
-    return {word for word in words if len(word) > 1}
+    return words

@@ -85,9 +85,7 @@ def _import_line(dotted_name: str, bound: str) -> str:
     return f"from {module} import {name}{rename}" if module else f"import {name}{rename}"
 
 
-def _moved(
-    statement: ast.ImportFrom, alias: ast.alias, line: str, source: SourceFile
-) -> Change:
+def _moved(statement: ast.ImportFrom, alias: ast.alias, line: str, source: SourceFile) -> Change:
     start, end = source.names.start(statement), source.names.end(statement)
     if len(statement.names) == 1:
         return Change(start, end, line)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from porter.errors import PlanError
 from porter.find.focus import Focus, cut_points
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import libcst as cst
 
 Span = tuple[int, int]
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 MODULE_LEVEL = "<module>"
 
 
@@ -75,7 +77,7 @@ class SourceFile:
         return Focus(self.data, cut_points(self.tree, self.data, self.lines, self._words))
 
     @cached_property
-    def _parsed(self) -> tuple[cst.Module, dict[cst.CSTNode, Span]]:
+    def _spans(self) -> dict[cst.CSTNode, Span]:
         import libcst
         from libcst.metadata import ByteSpanPositionProvider, MetadataWrapper
 
@@ -84,32 +86,26 @@ class SourceFile:
         wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
         spans = wrapper.resolve(ByteSpanPositionProvider)
         back = self.focus.original
-        return module, {
-            node: (back(span.start), back(span.start + span.length))
-            for node, span in spans.items()
+        return {
+            node: (back(span.start), back(span.start + span.length)) for node, span in spans.items()
         }
-
-    @property
-    def cst(self) -> cst.Module:
-        """The libcst module of the focused text."""
-        return self._parsed[0]
 
     @cached_property
     def _by_kind(self) -> dict[type, list[cst.CSTNode]]:
         """The nodes of each class, in the order of the file."""
         kinds: dict[type, list[cst.CSTNode]] = {}
-        for node in self._parsed[1]:
+        for node in self._spans:
             kinds.setdefault(type(node), []).append(node)
         return kinds
 
-    def nodes(self, kinds: Iterable[type[cst.CSTNode]]) -> list[cst.CSTNode]:
+    def nodes(self, kinds: Iterable[type[cst.CSTNode]]) -> list[Any]:
         """All nodes of some classes, in the order of the file."""
         found = [node for kind in kinds for node in self._by_kind.get(kind, [])]
         return sorted(found, key=lambda node: (self.span(node)[0], -self.span(node)[1]))
 
     def span(self, node: cst.CSTNode) -> Span:
         """Where a libcst node stands in the whole file, without white space around it."""
-        return self._parsed[1][node]
+        return self._spans[node]
 
     def text(self, span: Span) -> str:
         """The text of a span."""
@@ -117,8 +113,6 @@ class SourceFile:
 
     def line_number(self, offset: int) -> int:
         """The 1-based line of an offset."""
-        from bisect import bisect_right
-
         return bisect_right(self.lines, offset)
 
     def line_start(self, offset: int) -> int:
@@ -138,7 +132,9 @@ class SourceFile:
             if name == within or fnmatchcase(name, within)
         ]
 
-    def definitions(self) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]]:
+    def definitions(
+        self,
+    ) -> Iterator[tuple[str, Definition]]:
         """Every function and class with its qualified name, outer ones first."""
         return _definitions(self.tree.body, "")
 
@@ -157,9 +153,7 @@ class SourceFile:
         return [(self.names.start(node), self.names.end(node)) for _, node in self.definitions()]
 
 
-def _definitions(
-    body: Iterable[ast.stmt], prefix: str
-) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]]:
+def _definitions(body: Iterable[ast.stmt], prefix: str) -> Iterator[tuple[str, Definition]]:
     for statement in body:
         if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             name = f"{prefix}{statement.name}"

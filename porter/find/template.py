@@ -52,11 +52,9 @@ def changes(match_text: str, template: str, match: Match, source: SourceFile) ->
     ).get_opcodes()
     if _moves_lines(text, placed, new_atoms, blocks, match, source):
         return [_whole(wanted, match, source)]
-    filler = _Filler(text, match, source)
+    filler, indent = _Filler(text, match, source), source.indent_at(match.span[0])
     return [
-        _change(block, placed, new_atoms, filler, match)
-        for block in blocks
-        if block[0] != "equal"
+        _change(block, placed, new_atoms, filler, indent) for block in blocks if block[0] != "equal"
     ]
 
 
@@ -83,13 +81,18 @@ class _Filler:
         pieces.append(self._text[position:end])
         return _without_empty_arguments("".join(pieces))
 
+    def is_empty(self, atom: Atom) -> bool:
+        """Whether an atom is a metavariable that captured nothing."""
+        return atom.kind == "many" and self._match.captures[atom.text] == (0, 0)
+
     def _value(self, atom: Atom) -> str:
         if atom.kind == "name":
             return self._module_name(atom.text)
         span = self._match.captures[atom.text]
-        column = len(self._text[:atom.start]) - (self._text.rfind("\n", 0, atom.start) + 1)
+        line = self._text[self._text.rfind("\n", 0, atom.start) + 1 : atom.start]
+        lead = line[: len(line) - len(line.lstrip())]
         text = strip_indent(self._source.text(span), self._source.indent_at(span[0]))
-        return (indented(text, " " * column, first=False) if "\n" in text else text) or _EMPTY
+        return indented(text, lead, first=False) or _EMPTY
 
     def _module_name(self, dotted: str) -> str:
         spelled = self._source.names.local_spelling(dotted, self._match.span[0])
@@ -120,17 +123,21 @@ def _change(
     placed: Sequence[Placement],
     atoms: Sequence[Atom],
     filler: _Filler,
-    match: Match,
+    indent: str,
 ) -> Change:
     """One difference as bytes to replace, with the white space that belongs to it."""
     tag, i1, i2, j1, j2 = block
-    indent = filler._source.indent_at(match.span[0])
     if tag == "insert":
         at_start = i1 == 0
-        place = match.span[0] if at_start else placed[i1 - 1][1][1]
+        place = placed[0][1][0] if at_start else placed[i1 - 1][1][1]
         start = atoms[j1].start if at_start else atoms[j1 - 1].end
         end = atoms[j2].start if at_start and j2 < len(atoms) else atoms[j2 - 1].end
-        return Change(place, place, _continued(filler.between(start, end, atoms), indent))
+        text = filler.between(start, end, atoms)
+        if j1 and filler.is_empty(atoms[j1 - 1]):
+            text = text.removeprefix(",").lstrip(" ")
+        if j2 < len(atoms) and filler.is_empty(atoms[j2]):
+            text = text.rstrip(" ").removesuffix(",")
+        return Change(place, place, _continued(text, indent))
     start_byte, end_byte = placed[i1][1][0], placed[i2 - 1][1][1]
     if tag == "delete":
         start_byte = placed[i1 - 1][1][1] if i1 else start_byte
@@ -168,9 +175,7 @@ def _moves_lines(
     return False
 
 
-def _place(
-    wanted: Sequence[Atom], match: Match, source: SourceFile
-) -> list[Placement] | None:
+def _place(wanted: Sequence[Atom], match: Match, source: SourceFile) -> list[Placement] | None:
     """Where the file has each atom of the pattern; None if the two do not line up."""
     start, end = match.span
     line = source.line_start(start)
@@ -209,7 +214,10 @@ def _place_one(
         if atom.kind == "name":
             length = _spelling_length(atom.text, tokens, position, source)
             if length:
-                return (tokens[position][1][0], tokens[position + length - 1][1][1]), position + length
+                return (
+                    tokens[position][1][0],
+                    tokens[position + length - 1][1][1],
+                ), position + length
         elif tokens[position][0].key == atom.key:
             return tokens[position][1], position + 1
         if tokens[position][0].text not in ("(", ")", ","):

@@ -1,0 +1,44 @@
+# Two commands do everything on a fresh machine with Python >= 3.10 and git:
+#
+#     make demo    fetch the pins, apply the SDAA port, show the diff
+#     make test    the whole suite
+#
+# Both make their own .venv. PYTHON and VENV may be given.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: demo test test-fast lint bench docs clean
+
+$(STAMP): pyproject.toml
+	@echo "porter: setting up $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "porter needs Python 3.10 or newer")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	@$(BIN)/python -m pip install --quiet --editable . --group test --group lint --group bench
+	@touch $@
+
+demo: $(STAMP)
+	@sh docs/demo.sh $(BIN)/porter
+
+test: $(STAMP) lint
+	@$(BIN)/python -m pytest -n auto
+
+test-fast: $(STAMP)
+	@$(BIN)/python -m pytest -n auto -m "not torch and not upstream and not slow"
+
+lint: $(STAMP)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: $(STAMP)
+	@$(BIN)/python -m tests.benchmarks
+
+docs: $(STAMP)
+	@$(BIN)/python docs/generate.py
+
+clean:
+	rm -rf $(VENV) vendor build dist .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""Benchmarks: ratios of whole processes, measured side by side in one run."""

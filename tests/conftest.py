@@ -1,0 +1,23 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _quiet_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's own settings change no test."""
+    for name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def upstream_cache() -> Path:
+    """The cache of pinned upstream archives that tests share, filled when first needed."""
+    from porter.source.cache import Cache
+
+    return Path(os.environ.get("PORTER_TEST_CACHE") or Cache().root)

@@ -1,0 +1,75 @@
+"""What is wrong with a target file is said with the file and the key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from porter.catalog import get_target, load_targets
+from porter.errors import TargetFileError
+from tests.helpers import target_from
+
+TARGET = """
+[target]
+name = "chip"
+vendor = "Us"
+chip = "One"
+summary = "A chip."
+
+[torch]
+family = "plugin"
+device = "chip"
+plugin = "torch_chip"
+backend = "ccl"
+
+[traits]
+own-device = "It says so."
+
+[pins.default]
+mmengine = "0.10.5"
+"""
+
+
+def test_a_target_fills_the_names_that_rules_use(tmp_path: Path) -> None:
+    target = target_from(TARGET, tmp_path)
+    assert target.variables["device_upper"] == "CHIP"
+    assert target.variables["amp_module"] == "torch.chip.amp"
+    assert target.pins["default"] == {"mmengine": "0.10.5"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        pytest.param('"chip"\nvendor', '"chop"\nvendor', "target.name: must be 'chip'", id="name that is not the file's"),
+        pytest.param('"plugin"', '"plug"', "torch.family: must be one of", id="unknown family"),
+        pytest.param('plugin = "torch_chip"\n', "", "torch.plugin: a target of the family", id="plugin without a module"),
+        pytest.param('device = "chip"', 'device = "a b"', "torch.device: must be a device type", id="device that is no word"),
+        pytest.param("0.10.5", "latest", "pins.default.mmengine: 'latest' is not a version", id="bad version"),
+        pytest.param("[pins.default]", "[pins.other]", "pins: there is no set `default`", id="no default set"),
+        pytest.param("[traits]", "[trait]", "unknown key `trait`", id="unknown table"),
+        pytest.param('"ccl"', '"ccl"\namp_dtypes = ["half"]', "torch.amp_dtypes: 'half'", id="unknown dtype"),
+        pytest.param("[target]", "[target", "not valid TOML", id="malformed TOML"),
+    ],
+)  # fmt: skip
+def test_bad_targets(old: str, new: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(TargetFileError, match=message) as caught:
+        target_from(TARGET.replace(old, new), tmp_path)
+    assert "chip.toml" in str(caught.value)
+
+
+def test_an_unknown_target_comes_with_the_nearest_known_one() -> None:
+    with pytest.raises(TargetFileError) as caught:
+        get_target("sda")
+    assert "Did you mean `sdaa`?" in caught.value.hint
+
+
+def test_a_users_folder_adds_targets(tmp_path: Path) -> None:
+    target_from(TARGET, tmp_path)
+    assert load_targets([tmp_path]).keys() > {"chip", "sdaa", "npu", "bi_v150"}
+    assert get_target("chip", [tmp_path]).vendor == "Us"
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TargetFileError, match="nowhere is not a folder"):
+        load_targets([tmp_path / "nowhere"])
