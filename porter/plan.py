@@ -82,7 +82,7 @@ def make_plan(
     """
     versions = {name: tree.version for name, tree in trees.items()}
     selected, skips = select_rules(rules, target, versions, only, without)
-    tasks = list(_tasks(selected, target, trees, versions))
+    tasks = list(tasks_for(selected, target, trees))
     findings = search(tasks, trees, jobs)
     new_files = _new_files(tasks, trees, findings)
     findings.failures += _missed(tasks, trees, findings)
@@ -105,14 +105,17 @@ def make_plan(
     )
 
 
-def _tasks(
-    selected: Sequence[tuple[Rule, str]],
-    target: Target,
-    trees: Mapping[str, Tree],
-    versions: Mapping[str, str],
+def tasks_for(
+    selected: Sequence[tuple[Rule, str]], target: Target, trees: Mapping[str, Tree]
 ) -> Iterator[Task]:
+    """The operations of selected rules that are made in the trees' versions.
+
+    Args:
+        selected: Rules, each with the package to make it on.
+    """
     from porter.find import bound
 
+    versions = {name: tree.version for name, tree in trees.items()}
     for rule, package in selected:
         for number, operation in enumerate(rule.operations):
             if all(

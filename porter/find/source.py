@@ -79,12 +79,14 @@ class SourceFile:
     @cached_property
     def _spans(self) -> dict[cst.CSTNode, Span]:
         import libcst
-        from libcst.metadata import ByteSpanPositionProvider, MetadataWrapper
+        from libcst.metadata import ByteSpanPositionProvider
 
         self.tree  # noqa: B018  the clearer error comes first
         module = libcst.parse_module(self.focus.text)
-        wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
-        spans = wrapper.resolve(ByteSpanPositionProvider)
+        # A MetadataWrapper would visit every node once more, for providers we do not use.
+        provider = ByteSpanPositionProvider()
+        provider._gen_impl(module)
+        spans: Any = provider._computed
         back = self.focus.original
         return {
             node: (back(span.start), back(span.start + span.length)) for node, span in spans.items()
