@@ -36,7 +36,9 @@ def select_rules(
     for rule in rules:
         for package in rule.packages:
             if package in versions:
-                reason = _asked(rule, chosen, left_out) or skip_reason(rule, target, package, versions)
+                reason = _asked(rule, chosen, left_out) or skip_reason(
+                    rule, target, package, versions
+                )
                 if reason:
                     skips.append(Skip(rule.id, package, reason))
                 else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 from porter.model import Edit
@@ -50,7 +50,8 @@ def settle(
 ) -> tuple[list[Edit], list[tuple[Edit, Edit]]]:
     """The edits that stand, and the pairs that conflict.
 
-    An edit that lies within one of a rule that overrides its rule is dropped.
+    An edit that lies within one of a rule that overrides its rule is dropped. One that
+    another rule makes too, byte for byte, is made once: two rules may need one import.
 
     Args:
         overrides: Rule id -> ids of the rules whose edits it may enclose.
@@ -60,7 +61,7 @@ def settle(
     for _, group in groupby(ordered(edits), key=lambda e: (e.package, e.path)):
         file_edits = list(group)
         dropped = {id(e) for e in file_edits if _enclosed(e, file_edits, overrides)}
-        standing = [edit for edit in file_edits if id(edit) not in dropped]
+        standing = _once(edit for edit in file_edits if id(edit) not in dropped)
         for number, left in enumerate(standing):
             for right in standing[number + 1 :]:
                 if right.start > left.end:
@@ -71,10 +72,15 @@ def settle(
     return kept, conflicts
 
 
-def _enclosed(
-    edit: Edit, others: Sequence[Edit], overrides: Mapping[str, tuple[str, ...]]
-) -> bool:
+def _once(edits: Iterable[Edit]) -> list[Edit]:
+    """The edits of one file without those that repeat another rule's to the byte."""
+    first: dict[tuple[int, int, bytes], str] = {}
+    return [e for e in edits if first.setdefault((e.start, e.end, e.new), e.rule) == e.rule]
+
+
+def _enclosed(edit: Edit, others: Sequence[Edit], overrides: Mapping[str, tuple[str, ...]]) -> bool:
     return any(
-        edit.rule in overrides.get(other.rule, ()) and other.start <= edit.start <= edit.end <= other.end
+        edit.rule in overrides.get(other.rule, ())
+        and other.start <= edit.start <= edit.end <= other.end
         for other in others
     )
