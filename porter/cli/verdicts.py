@@ -1,0 +1,25 @@
+"""What a target's port makes of a rule, without looking at a tree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from porter.model import Rule, Target
+from porter.selection import skip_reason
+
+MADE = "made"
+
+
+def verdict(rule: Rule, target: Target, versions: Mapping[str, str]) -> str:
+    """``made``, or why the rule is not: the reason that a port would record.
+
+    Args:
+        versions: Package -> version that is ported.
+    """
+    packages = [package for package in rule.packages if package in versions]
+    if not packages:
+        return f"the pins of {target.name} have no {' or '.join(rule.packages)}"
+    reasons = [skip_reason(rule, target, package, versions) for package in packages]
+    if "" not in reasons:
+        return reasons[0]
+    return "optional: ask for it with --rule" if rule.optional else MADE

@@ -1,0 +1,1 @@
+"""Results and errors as text, JSON and HTML."""
