@@ -60,6 +60,7 @@ def public(tree: ast.Module) -> set[str]:
         alias.asname or alias.name.partition(".")[0]
         for node in ast.walk(tree)
         if isinstance(node, (ast.Import, ast.ImportFrom))
+        if getattr(node, "module", "") != "typing"
         for alias in node.names
     }
     assigned = {
