@@ -46,7 +46,7 @@ def list_rules(
     catalog: Catalog,
     as_json: bool,
 ) -> None:
-    """List the rules, one row each."""
+    """List the rules: when each is made, for which versions, and why."""
     rules = _of_packages(catalog.load_rules(), packages)
     verdicts: dict[str, str] = {}
     if target_name:

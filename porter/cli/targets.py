@@ -6,9 +6,9 @@ import click
 
 from porter.cli.groups import Group
 from porter.cli.options import Catalog, catalog_options, json_option
-from porter.cli.verdicts import MADE, verdict
+from porter.cli.verdicts import verdict
 from porter.render.blocks import show
-from porter.render.catalog import target_list, target_page
+from porter.render.catalog import MADE, target_list, target_page
 from porter.render.machine import dumps, target_document, target_summary
 
 

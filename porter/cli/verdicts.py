@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from porter.model import Rule, Target
+from porter.render.catalog import MADE
 from porter.selection import skip_reason
-
-MADE = "made"
 
 
 def verdict(rule: Rule, target: Target, versions: Mapping[str, str]) -> str:

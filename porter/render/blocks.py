@@ -142,7 +142,8 @@ def _plain(block: Block) -> Iterable[str]:
         case Text(text, _, indent):
             return [" " * indent + line for line in text.split("\n")]
         case Fields(pairs, indent):
-            return [" " * indent + line for line in _aligned(pairs, ())]
+            rows = [row for name, value in pairs for row in _field_rows(name, value)]
+            return [" " * indent + line for line in _aligned(rows, ())]
         case Table(headers, rows, right, _, footer):
             return _aligned((headers, *rows, *([footer] if footer else [])), right)
         case Diff(lines, indent):
@@ -151,6 +152,11 @@ def _plain(block: Block) -> Iterable[str]:
             return [f" {name} | {number} {plus}{minus}" for name, number, plus, minus in rows]
         case Command(label, command):
             return [f"{label}: {command}"]
+
+
+def _field_rows(name: str, value: str) -> list[tuple[str, str]]:
+    first, *others = value.split("\n")
+    return [(name, first), *(("", other) for other in others)]
 
 
 def _aligned(rows: Sequence[Sequence[str]], right: Sequence[int]) -> list[str]:

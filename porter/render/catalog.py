@@ -7,9 +7,12 @@ from textwrap import dedent
 
 from porter.diff import text_hunks
 from porter.model import Case, Operation, Rule, Target
-from porter.render.blocks import BLANK, Block, Diff, Fields, Table, Text
+from porter.render.blocks import BLANK, Block, Diff, Fields, Style, Table, Text
 from porter.render.machine import kind_of
-from porter.render.words import condition_words, count, specifiers, versions
+from porter.render.words import condition_words, count, first_sentence, specifiers, versions
+
+#: What ``rules list`` says of a rule that a target's port makes.
+MADE = "made"
 
 
 def target_list(targets: Iterable[Target]) -> list[Block]:
@@ -60,16 +63,24 @@ def _target_fields(target: Target) -> Fields:
 
 
 def rule_list(rules: Sequence[Rule], verdicts: Mapping[str, str]) -> list[Block]:
-    """One row a rule.
+    """Three lines a rule: its id, when it is made, and why in one sentence.
 
     Args:
         verdicts: Rule id -> what a target makes of it; empty if no target was named.
     """
-    headers = ("Rule", "Versions", "For target" if verdicts else "When")
-    rows = tuple(
-        (rule.id, specifiers(rule.requires), verdicts.get(rule.id) or _when(rule)) for rule in rules
-    )
-    return [Table(headers, rows, styles=((0, "cyan"),)), Text(count(len(rules), "rule"))]
+    blocks: list[Block] = []
+    for rule in rules:
+        verdict = verdicts.get(rule.id)
+        facts = [verdict or f"when: {_when(rule)}", specifiers(rule.requires)]
+        style: Style = "green" if verdict == MADE else "dim"
+        blocks += [
+            Text(rule.id, "cyan"),
+            Text("; ".join(fact for fact in facts if fact), style, indent=2),
+            Text(first_sentence(rule.why), indent=2),
+        ]
+    made = sum(verdict == MADE for verdict in verdicts.values())
+    total = count(len(rules), "rule")
+    return [*blocks, BLANK, Text(f"{total}, {made} of them made" if verdicts else total, "bold")]
 
 
 def _when(rule: Rule) -> str:

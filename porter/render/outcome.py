@@ -16,6 +16,8 @@ from porter.render.words import count, versions
 if TYPE_CHECKING:
     from porter.request import Outcome
 
+#: How many skipped rules are named under one reason.
+_SHOWN = 6
 _STATUS_WORDS = {
     "ported": "Ported for {target} in {into}: {versions}",
     "unchanged": "Already ported for {target} by these rules, nothing to do in {into}: {versions}",
@@ -61,9 +63,15 @@ def skip_blocks(skips: Sequence[Skip]) -> list[Block]:
     for reason, rules in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
         blocks += [
             Text(f"{reason} ({len(rules)})", indent=2),
-            Text(", ".join(sorted(rules)), "dim", indent=4),
+            Text(_listed(sorted(rules)), "dim", indent=4),
         ]
     return blocks
+
+
+def _listed(rules: Sequence[str]) -> str:
+    """A few ids; `porter rules list --target` and ``--json`` have them all."""
+    shown = ", ".join(rules[:_SHOWN])
+    return shown if len(rules) <= _SHOWN else f"{shown} and {len(rules) - _SHOWN} more"
 
 
 def next_command(outcome: Outcome, into: Path) -> Block:

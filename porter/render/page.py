@@ -205,23 +205,21 @@ def _counterparts(runs: Sequence[Sequence[str]], index: int) -> Sequence[str]:
 
 def _emphasis(line: str, other: str) -> str:
     old, new = other[1:], line[1:]
-    head = shared_prefix(old, new)
-    tail = shared_prefix(old[head:][::-1], new[head:][::-1])
+    head = _shared_words(old, new)
+    tail = _shared_words(old[head:][::-1], new[head:][::-1])
     if (head + tail) * 3 < len(new):  # little in common: the lines merely stand side by side
         return _text(line)
-    head, tail = head - _word_end(old[:head]), tail - _word_start(old[len(old) - tail :])
     end = len(new) - tail
     middle = f"<b>{_text(new[head:end])}</b>" if end > head else ""
     return _text(line[0] + new[:head]) + middle + _text(new[end:])
 
 
-def _word_end(text: str) -> int:
-    """How long the word is that a text ends in; emphasis takes in whole words."""
-    return len(text) - len(text.rstrip(_WORD_CHARACTERS))
-
-
-def _word_start(text: str) -> int:
-    return len(text) - len(text.lstrip(_WORD_CHARACTERS))
+def _shared_words(one: str, other: str) -> int:
+    """How long a beginning two lines share, without a word that goes on in either."""
+    length = shared_prefix(one, other)
+    following = one[length : length + 1] + other[length : length + 1]
+    goes_on = following.strip(_WORD_CHARACTERS) != following
+    return len(one[:length].rstrip(_WORD_CHARACTERS)) if goes_on else length
 
 
 def _skipped(skips: Sequence[Skip]) -> str:

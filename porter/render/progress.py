@@ -33,19 +33,21 @@ def shown_progress(*, silent: bool) -> Iterator[Progress | None]:
 
 
 class _Lines:
-    """One line when something begins."""
+    """One line when something begins.
+
+    How much there is to do is left out: the unit differs, bytes here and git objects there.
+    """
 
     def __init__(self) -> None:
         self._begun: set[str] = set()
         self._lock = threading.Lock()
 
-    def __call__(self, what: str, _done: int, total: int) -> None:
+    def __call__(self, what: str, _done: int, _total: int) -> None:
         with self._lock:
             if what in self._begun:
                 return
             self._begun.add(what)
-        size = f" ({total / 1e6:.1f} MB)" if total else ""
-        print(f"fetching {what}{size}", file=sys.stderr, flush=True)
+        print(f"fetching {what}", file=sys.stderr, flush=True)
 
 
 class _Bars:
@@ -64,19 +66,13 @@ class _Bars:
 
 
 def _rich_progress() -> RichProgress:
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TransferSpeedColumn,
-    )
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
     return Progress(
         TextColumn("fetching {task.description}"),
         BarColumn(bar_width=24),
-        DownloadColumn(),
-        TransferSpeedColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
         console=terminal_console(sys.stderr),
         transient=True,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from packaging.specifiers import SpecifierSet
@@ -12,6 +13,11 @@ from porter.model import Condition, Rule
 def count(number: int, noun: str) -> str:
     """``1 file``, ``2 files``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def first_sentence(text: str) -> str:
+    """The text up to the first full stop that another sentence follows."""
+    return re.split(r"(?<=[.!?])\s+(?=[A-Z`])", text, maxsplit=1)[0]
 
 
 def versions(pins: Mapping[str, str]) -> str:
