@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from porter.errors import TreeStateError, UsageError
@@ -29,8 +29,9 @@ class Reason:
     Attributes:
         kind: The kind of operation, as a rule file spells it; empty if not known.
         first_line: Where the edit's text stands in the ported file; likewise ``last_line``.
-        before: The whole pristine lines that the edit touched; None if they are lost.
-        after: The whole ported lines.
+        before: The whole pristine lines that the edit touched; None if they are lost, or if
+            a rule added the file.
+        after: What stands in their place; the text put there alone, if they are lost.
         rule: The rule as the catalog has it now; None if it is no longer there.
         changed: Whether the catalog's rule differs from the one that made the edit.
     """
@@ -105,7 +106,7 @@ def explain(into: Path, file: Path, line: int, rules: Sequence[Rule]) -> Explana
         by_hand=ported is None,
         file_by_hand=record is not None and digest(data) != record.after,
         reasons=tuple(_reasons(into, manifest, record, ported, rules)),
-        edits=tuple((e.first_line, e.last_line, e.rule) for e in _joined(record)),
+        edits=tuple((c.lines.start, c.lines.stop - 1, c.rule) for c in _changes(record)),
     )
 
 
@@ -151,13 +152,19 @@ def _read(path: Path) -> bytes:
 
 
 def _lines(data: bytes) -> list[str]:
-    lines = data.decode("utf-8", "surrogateescape").split("\n")
+    lines = _decoded(data).split("\n")
     return lines[:-1] if lines[-1] == "" else lines
 
 
+def _decoded(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
 def _pristine(into: Path, record: FileRecord) -> bytes | None:
+    """The bytes that the port kept; None if they are lost or damaged."""
     path = into / PRISTINE_DIR / record.before
-    return path.read_bytes() if record.before and path.is_file() else None
+    data = path.read_bytes() if record.before and path.is_file() else b""
+    return data if digest(data) == record.before else None
 
 
 def _ported(into: Path, record: FileRecord) -> bytes | None:
@@ -203,31 +210,48 @@ def _reasons(
     catalog = {rule.id: rule for rule in rules}
     if record.added:
         return [_reason_of_file(record, manifest.rules, catalog)]
-    pristine, ported = _pristine(into, record), _ported(into, record)
-    changed = _changed_lines(pristine, ported)
+    pristine = _pristine(into, record)
+    changed = _changed_lines(pristine, _ported(into, record))
     return [
-        _reason(edit, pristine, ported, manifest.rules, catalog)
-        for edit in _joined(record)
-        if _is_behind(edit, line, changed)
+        _reason(change, pristine, record.path, manifest.rules, catalog)
+        for change in _changes(record)
+        if _is_behind(change, line, changed)
     ]
 
 
-def _joined(record: FileRecord | None) -> list[EditRecord]:
-    """The edits of a file, with those of one operation that touch joined into one.
+@dataclass(frozen=True)
+class _Change:
+    """Edits of one operation that touch.
 
     A rewrite leaves alone what its pattern and its replacement share, so one place in the
     code can be several edits; to a reader it is one.
     """
-    joined: list[EditRecord] = []
+
+    edits: tuple[EditRecord, ...]
+
+    @property
+    def rule(self) -> str:
+        return self.edits[0].rule
+
+    @property
+    def lines(self) -> range:
+        """The lines of the ported file that the edits cover."""
+        return range(self.edits[0].first_line, self.edits[-1].last_line + 1)
+
+    def goes_on_with(self, edit: EditRecord) -> bool:
+        first = self.edits[0]
+        same = (first.rule, first.operation) == (edit.rule, edit.operation)
+        return same and edit.first_line <= self.lines.stop
+
+
+def _changes(record: FileRecord | None) -> list[_Change]:
+    changes: list[_Change] = []
     for edit in record.edits if record else ():
-        last = joined[-1] if joined else edit
-        same = (last.rule, last.operation) == (edit.rule, edit.operation)
-        if joined and same and edit.first_line <= last.last_line + 1:
-            new = last.new.rstrip() + b"\n" + edit.new
-            joined[-1] = replace(last, end=edit.end, new=new, last_line=edit.last_line)
+        if changes and changes[-1].goes_on_with(edit):
+            changes[-1] = _Change((*changes[-1].edits, edit))
         else:
-            joined.append(edit)
-    return joined
+            changes.append(_Change((edit,)))
+    return changes
 
 
 def _changed_lines(pristine: bytes | None, ported: bytes | None) -> set[int] | None:
@@ -239,35 +263,46 @@ def _changed_lines(pristine: bytes | None, ported: bytes | None) -> set[int] | N
     return set(range(1, len(lines) + 1)) - same
 
 
-def _is_behind(edit: EditRecord, line: int, changed: set[int] | None) -> bool:
+def _is_behind(change: _Change, line: int, changed: set[int] | None) -> bool:
     """Whether an edit made a line what it is, or took away text where the line stands."""
-    covered = range(edit.first_line, edit.last_line + 1)
-    if line not in covered:
+    if line not in change.lines:
         return False
-    return changed is None or line in changed or changed.isdisjoint(covered)
+    return changed is None or line in changed or changed.isdisjoint(change.lines)
 
 
 def _reason(
-    edit: EditRecord,
+    change: _Change,
     pristine: bytes | None,
-    ported: bytes | None,
+    path: str,
     digests: Mapping[str, str],
     catalog: Mapping[str, Rule],
 ) -> Reason:
-    rule = catalog.get(edit.rule)
-    after = edit.new.decode("utf-8", "surrogateescape")
-    if ported is not None:
-        after = "\n".join(_lines(ported)[edit.first_line - 1 : edit.last_line])
+    rule = catalog.get(change.rule)
+    before, after = _before_and_after(change, pristine, path)
     return Reason(
-        rule_id=edit.rule,
-        kind=_kind(rule, edit.operation),
-        first_line=edit.first_line,
-        last_line=edit.last_line,
-        before=None if pristine is None else _whole_lines(pristine, edit.start, edit.end),
+        rule_id=change.rule,
+        kind=_kind(rule, change.edits[0].operation),
+        first_line=change.lines.start,
+        last_line=change.lines.stop - 1,
+        before=before,
         after=after,
         rule=rule,
-        changed=rule is not None and digests.get(edit.rule) != rule.digest,
+        changed=rule is not None and digests.get(change.rule) != rule.digest,
     )
+
+
+def _before_and_after(change: _Change, pristine: bytes | None, path: str) -> tuple[str | None, str]:
+    """The whole lines that edits touch, as upstream has them and as the port does."""
+    if pristine is None:
+        return None, "\n".join(_decoded(edit.new).strip("\n").rstrip() for edit in change.edits)
+    first = pristine.rfind(b"\n", 0, change.edits[0].start) + 1
+    end = pristine.find(b"\n", change.edits[-1].end)
+    before = pristine[first : end if end >= 0 else None]
+    moved = [
+        Edit("", path, edit.start - first, edit.end - first, edit.new, edit.rule)
+        for edit in change.edits
+    ]
+    return _decoded(before), _decoded(splice(before, moved))
 
 
 def _reason_of_file(
@@ -285,13 +320,6 @@ def _reason_of_file(
         rule=rule,
         changed=rule is not None and digests.get(record.rule) != rule.digest,
     )
-
-
-def _whole_lines(data: bytes, start: int, end: int) -> str:
-    first = data.rfind(b"\n", 0, start) + 1
-    last = data.find(b"\n", end)
-    text = data[first : None if last < 0 else last]
-    return text.decode("utf-8", "surrogateescape")
 
 
 def _kind(rule: Rule | None, operation: int) -> str:

@@ -61,10 +61,13 @@ def skip_blocks(skips: Sequence[Skip]) -> list[Block]:
         Text(f"Skipped {count(len({skip.rule for skip in skips}), 'rule')}", "bold")
     ]
     for reason, rules in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
-        blocks += [
-            Text(f"{reason} ({len(rules)})", indent=2),
-            Text(_listed(sorted(rules)), "dim", indent=4),
-        ]
+        if len(rules) == 1:
+            blocks.append(Text(f"{min(rules)}: {reason}", indent=2))
+        else:
+            blocks += [
+                Text(f"{len(rules)} rules: {reason}", indent=2),
+                Text(_listed(sorted(rules)), "dim", indent=4),
+            ]
     return blocks
 
 
@@ -76,12 +79,23 @@ def _listed(rules: Sequence[str]) -> str:
 
 def next_command(outcome: Outcome, into: Path) -> Block:
     """What to type after this ``apply``."""
-    folder = shlex.quote(str(into))
-    target = shlex.quote(outcome.plan.target)
+    folder, target = shlex.quote(str(into)), shlex.quote(outcome.plan.target)
+    projects = [into / record.folder for record in outcome.manifest.packages.values()]
     if outcome.status == "planned":
         place = f" --into {folder}" if into.is_dir() else ""
         return Command("Review", f"porter diff --target {target}{place}")
-    return Command("Next", f"porter status --into {folder}")
+    if outcome.status == "unchanged":
+        return Command("Next", f"porter status --into {folder}")
+    if into in projects:
+        return Command("Review", f"porter diff --target {target} --into {folder}")
+    # With build isolation mmcv's setup.py would not see torch, and leave its ops out.
+    editable = " ".join(f"-e {shlex.quote(_relative(project))}" for project in projects)
+    return Command("Next", f"pip install --no-build-isolation {editable}")
+
+
+def _relative(project: Path) -> str:
+    # A bare name would be looked up in the package index.
+    return str(project) if project.is_absolute() else f"./{project}"
 
 
 def outcome_document(outcome: Outcome) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,11 @@ def test_apply_tells_rules_skips_cost_and_what_is_next(run: Run, project: Path) 
     assert lines[0] == "Ported for chip in vendor: mmcv 98.1, mmengine 99.0"
     assert "mmengine  mmengine/available      1      1" in lines
     assert "          3 rules" in result.out
-    assert "chip has the trait chip-test-device (1)" in result.out
-    assert "mmcv/never" in result.out
+    assert "mmcv/never: chip has the trait chip-test-device" in result.out
     assert re.search(r"2 files changed, 1 added; fetch [\d.]+ s, plan [\d.]+ s, write", result.out)
-    assert lines[-1] == "Next: porter status --into vendor"
+    assert lines[-1] == (
+        "Next: pip install --no-build-isolation -e ./vendor/mmcv -e ./vendor/mmengine"
+    )
     ops = (project / "vendor/mmcv/mmcv/ops.py").read_text()
     assert "    copied = x.clone()\n    kernel(copied,\n           1)\n" in ops
 
@@ -32,8 +34,17 @@ def test_applying_again_changes_nothing(run: Run, ported: Path) -> None:
     result = run("apply", "--target", "chip")
     assert result.code == 0
     assert result.out.startswith("Already ported for chip by these rules, nothing to do in vendor")
+    assert result.out.splitlines()[-1] == "Next: porter status --into vendor"
     after = {path: path.read_bytes() for path in ported.rglob("*") if path.is_file()}
     assert after == before
+
+
+def test_a_port_in_place_offers_its_diff(run: Run, project: Path) -> None:
+    for package in ("mmcv", "mmengine"):
+        shutil.copytree(project / "checkouts" / package / package, project / "site" / package)
+    result = run("apply", "--target", "chip", "--into", "site")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.splitlines()[-1] == "Review: porter diff --target chip --into site"
 
 
 def test_a_dry_run_writes_nothing(run: Run, project: Path) -> None:

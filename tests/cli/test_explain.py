@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -121,11 +122,14 @@ def test_explain_as_json(run: Run, ported: Path) -> None:
     assert reason["after"] == "    copied = x.clone()\n    kernel(copied,"
 
 
+@pytest.mark.parametrize("damage", [Path.unlink, Path.touch], ids=["gone", "damaged"])
 def test_kept_bytes_that_are_lost_leave_the_edit_itself(
-    run: Run, ported: Path, project: Path
+    run: Run, ported: Path, damage: Callable[[Path], None]
 ) -> None:
     for path in (ported / ".porter/pristine").iterdir():
         path.unlink()
+        path.touch()
+        damage(path)
     document = run("explain", f"{OPS}:4", "--json").json
     (reason,) = document["reasons"]
     assert (reason["before"], reason["after"]) == (None, "copied = x.clone()\ncopied")

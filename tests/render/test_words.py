@@ -66,17 +66,16 @@ def test_skips_are_grouped_by_reason_the_commonest_first() -> None:
     ]
     assert list(plain_lines(skip_blocks(skips))) == [
         "Skipped 3 rules",
-        "  done upstream (2)",
+        "  2 rules: done upstream",
         "    b/three, b/two",
-        "  no trait x (1)",
-        "    a/one",
+        "  a/one: no trait x",
     ]
 
 
 def test_a_long_list_of_skipped_rules_is_cut() -> None:
     skips = [Skip(f"a/{number:02}", "a", "why") for number in range(20)]
     assert list(plain_lines(skip_blocks(skips)))[1:] == [
-        "  why (20)",
+        "  20 rules: why",
         "    a/00, a/01, a/02, a/03, a/04, a/05 and 14 more",
     ]
 
