@@ -6,7 +6,7 @@ Every text that comes from a rule, a target or a file goes through ``html.escape
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
@@ -139,31 +139,47 @@ def _package(
 def _file(diff: FileDiff, rules: Mapping[str, Rule]) -> str:
     anchor = _anchor(diff.name)
     new = '<span class="new">new file</span>' if diff.is_new else ""
-    hunks = "\n".join(_hunk(place, rules) for place in _places([diff]))
+    told: set[str] = set()
+    hunks: list[str] = []
+    for place in _places([diff]):
+        hunks.append(_hunk(place, rules, told))
+        told.update(place.hunk.rules)
     return (
         f'<article class="file" id="{anchor}">'
         f'<h3><a href="#{anchor}">{_text(diff.name)}</a>{new}'
-        f"{_tally(diff)}</h3>\n{hunks}</article>"
+        f"{_tally(diff)}</h3>\n{''.join(hunks)}</article>"
     )
 
 
-def _hunk(place: _Place, rules: Mapping[str, Rule]) -> str:
-    reasons = "".join(_reason(rule_id, rules.get(rule_id), place) for rule_id in place.hunk.rules)
+def _hunk(place: _Place, rules: Mapping[str, Rule], told: Container[str]) -> str:
+    """A hunk below its reasons; one that the file has told already is folded.
+
+    Args:
+        told: Ids of the rules whose reasons stand above.
+    """
+    reasons = "".join(
+        _reason(rule_id, rules.get(rule_id), place, folded=rule_id in told)
+        for rule_id in place.hunk.rules
+    )
+    lines = "".join(_rows(place.hunk))
     return (
         f'<section class="hunk" id="{place.anchor}"><div class="reasons">{reasons}</div>'
-        f'<div class="diff"><div>{_header(place)}{"".join(_rows(place.hunk))}</div></div></section>'
+        f'<div class="diff"><div>{_header(place)}{lines}</div></div></section>\n'
     )
 
 
-def _reason(rule_id: str, rule: Rule | None, place: _Place) -> str:
+def _reason(rule_id: str, rule: Rule | None, place: _Place, *, folded: bool) -> str:
     link = f'<a href="#{place.anchor}">{_text(rule_id)}</a>'
     if rule is None:
         return f'<div class="reason">{link}</div>'
     facts = [f"Source: {rule.source}", *requires_words(rule), *native_words(rule)]
-    return (
-        f'<div class="reason">{link}<p class="why">{_prose(rule.why)}</p>'
-        f'<p class="origin">{" · ".join(_prose(fact) for fact in facts if fact)}</p></div>'
+    words = (
+        f'<p class="why">{_prose(rule.why)}</p>'
+        f'<p class="origin">{" · ".join(_prose(fact) for fact in facts)}</p>'
     )
+    if folded:
+        return f'<details class="reason"><summary>{link}</summary>{words}</details>'
+    return f'<div class="reason">{link}{words}</div>'
 
 
 def _header(place: _Place) -> str:
