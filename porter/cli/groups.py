@@ -16,9 +16,9 @@ Sections = Mapping[str, Mapping[str, str]]
 
 def near(name: str, known: Sequence[str]) -> str:
     """A sentence that suggests what was meant, or lists what there is."""
-    close = get_close_matches(name, known, n=2)
+    close = get_close_matches(name, known, n=1)
     if close:
-        return "Did you mean " + " or ".join(f"`{found}`" for found in close) + "?"
+        return f"Did you mean `{close[0]}`?"
     return f"Known: {', '.join(known)}." if known else ""
 
 
