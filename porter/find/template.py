@@ -54,7 +54,9 @@ def changes(match_text: str, template: str, match: Match, source: SourceFile) ->
         return [_whole(wanted, match, source)]
     filler, indent = _Filler(text, match, source), source.indent_at(match.span[0])
     return [
-        _change(block, placed, new_atoms, filler, indent) for block in blocks if block[0] != "equal"
+        _change(block, placed, new_atoms, filler, indent, match.span[1])
+        for block in blocks
+        if block[0] != "equal"
     ]
 
 
@@ -124,6 +126,7 @@ def _change(
     atoms: Sequence[Atom],
     filler: _Filler,
     indent: str,
+    match_end: int,
 ) -> Change:
     """One difference as bytes to replace, with the white space that belongs to it."""
     tag, i1, i2, j1, j2 = block
@@ -133,6 +136,8 @@ def _change(
         start = atoms[j1].start if at_start else atoms[j1 - 1].end
         end = atoms[j2].start if at_start and j2 < len(atoms) else atoms[j2 - 1].end
         text = filler.between(start, end, atoms)
+        if i1 == len(placed) and text.startswith("\n"):
+            place = match_end  # a statement of its own, below a bracket the pattern left out
         if j1 and filler.is_empty(atoms[j1 - 1]):
             text = text.removeprefix(",").lstrip(" ")
         if j2 < len(atoms) and filler.is_empty(atoms[j2]):

@@ -144,6 +144,12 @@ REWRITES = [
         "def f(a, b=2):\n    return 1\n",
         id="a body is replaced under its signature",
     ),
+    pytest.param(
+        Rewrite(match="from a import $$$N", replace="from a import $$$N\n\nfrom .b import c"),
+        "from a import (x,\n               y)\nz = x\n",
+        "from a import (x,\n               y)\n\nfrom .b import c\nz = x\n",
+        id="a statement that is added stands below the bracket of the one before it",
+    ),
 ]
 
 
