@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -149,7 +150,12 @@ def test_wrong_words(words: list[str], message: str, capsys: pytest.CaptureFixtu
     assert main(words) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.replace("(Did", "Did").replace("?)", "?") == message
+    assert without_signs(captured.err) == without_signs(message)
+
+
+def without_signs(text: str) -> str:
+    """Words alone: releases of click differ in quotes, colons and brackets."""
+    return re.sub(r"[^\w\s`-]", "", text)
 
 
 WRONG_NAMES = {
