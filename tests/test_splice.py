@@ -79,6 +79,14 @@ def test_a_rule_that_overrides_another_drops_what_it_encloses() -> None:
     assert settle([outer, inner], {}) == ([outer, inner], [(outer, inner)])
 
 
+def test_what_two_rules_say_alike_is_made_once() -> None:
+    first, again = edit(3, 3, b"x", "a/first"), edit(3, 3, b"x", "a/second")
+    other, replaced = edit(3, 3, b"y", "a/second"), edit(5, 6, b"z", "a/first")
+    assert settle([again, first], {}) == ([first], [])
+    assert settle([first, other], {}) == ([first, other], [])
+    assert settle([replaced, edit(5, 6, b"z", "a/second")], {}) == ([replaced], [])
+
+
 def test_an_edit_beyond_the_file_is_refused() -> None:
     with pytest.raises(ValueError, match="does not fit"):
         splice(b"abc", [edit(2, 5)])
