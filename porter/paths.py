@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
@@ -25,7 +26,15 @@ def select(patterns: Iterable[str], paths: Sequence[str], package: str) -> list[
             wanted.add(f"{package}/.mim/{pattern}")
     literal = {pattern for pattern in wanted if "*" not in pattern}
     globs = [_regex(pattern).fullmatch for pattern in wanted - literal]
+    if not globs:
+        return sorted(name for name in literal if _holds(paths, name))
     return [path for path in paths if path in literal or any(match(path) for match in globs)]
+
+
+def _holds(paths: Sequence[str], name: str) -> bool:
+    """Whether a sorted list has a path; most rules name a few files of a thousand."""
+    place = bisect_left(paths, name)
+    return place < len(paths) and paths[place] == name
 
 
 @lru_cache(maxsize=512)
