@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from porter import __version__
@@ -98,17 +98,20 @@ def _lines(ported: bytes, start: int, new: bytes) -> tuple[int, int]:
 
 def _made_folders(
     files: Iterable[PortedFile], trees: Mapping[str, Tree], packages: Mapping[str, PackageRecord]
-) -> set[str]:
+) -> Iterator[str]:
     """The folders of added files in which upstream has nothing, relative to the tree."""
-    made: set[str] = set()
-    for file in files:
-        if file.pristine is None:
-            root = packages[file.package].folder
-            upstream = {
-                folder
-                for path in trees[file.package].paths()
-                for folder in PurePosixPath(path).parents
-            }
-            own = set(PurePosixPath(file.path).parents) - upstream - {PurePosixPath(".")}
-            made |= {str(PurePosixPath(root, folder)) for folder in own}
-    return made
+    added = [file for file in files if file.pristine is None]
+    for package in {file.package for file in added}:
+        upstream = _folders(trees[package].paths())
+        own = _folders(file.path for file in added if file.package == package)
+        root = PurePosixPath(packages[package].folder)
+        yield from (str(root / folder) for folder in own - upstream)
+
+
+def _folders(paths: Iterable[str]) -> set[PurePosixPath]:
+    nearest = {path.rpartition("/")[0] for path in paths}
+    return {folder for path in nearest for folder in _upwards(PurePosixPath(path))}
+
+
+def _upwards(folder: PurePosixPath) -> Sequence[PurePosixPath]:
+    return (folder, *folder.parents)
