@@ -9,6 +9,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+TORCH  := $(VENV)/.installed-torch
 
 .PHONY: demo test test-fast lint bench docs clean
 
@@ -20,10 +21,15 @@ $(STAMP): pyproject.toml
 	@$(BIN)/python -m pip install --quiet --editable . --group test --group lint --group bench
 	@touch $@
 
+$(TORCH): $(STAMP)
+	@echo "porter: adding torch, for the tests that run ported code"
+	@$(BIN)/python -m pip install --quiet --group torch
+	@touch $@
+
 demo: $(STAMP)
 	@sh docs/demo.sh $(BIN)/porter
 
-test: $(STAMP) lint
+test: $(TORCH) lint
 	@$(BIN)/python -m pytest -n auto
 
 test-fast: $(STAMP)

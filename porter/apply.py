@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from porter.ground import find_ground, usable_folder
-from porter.lock import tree_lock
-from porter.port import decide_port, plan_port, write_port
-from porter.request import Outcome, Request
+from porter.port.ground import find_ground, usable_folder
+from porter.port.request import Outcome, Request
+from porter.port.stages import decide_port, plan_port, write_port
 from porter.revert import RevertOutcome, revert
 from porter.source import Cache, Progress
 from porter.write import recover
+from porter.write.lock import tree_lock
 
 __all__ = ["Outcome", "Request", "RevertOutcome", "apply", "revert"]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from porter.changes import EditPolicy, all_versions, decide
-from porter.earlier import earlier_files, without_replaced
 from porter.errors import TreeStateError
-from porter.lock import tree_lock
 from porter.manifest import MANIFEST_PATH, Manifest, read_manifest
+from porter.port.changes import EditPolicy, all_versions, decide
+from porter.port.earlier import earlier_files, without_replaced
 from porter.source import find_trees
 from porter.write import Change, change_tree, read_present, recover
+from porter.write.lock import tree_lock
 
 
 @dataclass(frozen=True)

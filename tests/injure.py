@@ -22,8 +22,8 @@ from typing import Any
 from _pytest.monkeypatch import MonkeyPatch
 
 from porter.errors import TreeStateError, WriteError
-from porter.journal import read_journal
 from porter.write import recover
+from porter.write.journal import read_journal
 from tests.world import PROBE_RULE, SCRIPT, SCRIPT_RULE, Snapshot, World, make_world, replaced
 
 NEWER = (replaced("python3", SCRIPT, "python train", "python3.9 train"),)

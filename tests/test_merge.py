@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from porter.merge import merge
+from porter.port.merge import merge
 
 BASE = b"a\nb\nc\nd\ne\nf\n"
 

@@ -6,8 +6,8 @@ import pytest
 
 from porter.manifest import PackageRecord, digest
 from porter.model import Edit, NewFile, Plan
-from porter.ported import ported_files
-from porter.record import make_manifest, recipe_digest
+from porter.port.ported import ported_files
+from porter.port.record import make_manifest, recipe_digest
 from tests.helpers import MemoryTree
 from tests.world import DEVICE_RULE, ROI_RULE
 
@@ -67,6 +67,6 @@ def test_the_recipe_depends_on_rules_selection_and_porter(monkeypatch: pytest.Mo
         recipe_digest(rules, only=("mmcv/roi",)),
         recipe_digest(rules, without=("mmcv/roi",)),
     ]
-    monkeypatch.setattr("porter.record.__version__", "99")
+    monkeypatch.setattr("porter.port.record.__version__", "99")
     others.append(recipe_digest(rules))
     assert len({first, *others}) == 5

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from porter.errors import TreeStateError
-from porter.journal import Journal
 from porter.manifest import MANIFEST_PATH
-from porter.pristine import open_pristine
-from porter.state import State, inspect
-from porter.steps import STAGED_DIR, Change, commit, stage
+from porter.port.pristine import open_pristine
+from porter.port.state import State, inspect
+from porter.write.journal import Journal
+from porter.write.steps import STAGED_DIR, Change, commit, stage
 from tests.helpers import MemoryTree
 from tests.world import DEVICE, PROBE, ROI, RULES, SCRIPT, World, make_world, release, replaced
 

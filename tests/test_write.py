@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from porter.errors import TreeStateError, WriteError
-from porter.journal import JOURNAL_PATH, Journal, read_journal
-from porter.lock import tree_lock
-from porter.steps import STAGED_DIR, commit, stage
 from porter.write import Change, change_tree, recover
+from porter.write.journal import JOURNAL_PATH, Journal, read_journal
+from porter.write.lock import tree_lock
+from porter.write.steps import STAGED_DIR, commit, stage
 from tests.world import (
     DEVICE,
     NOBODY,

@@ -19,7 +19,7 @@ from packaging.specifiers import SpecifierSet
 from porter.apply import Outcome, RevertOutcome, apply, revert
 from porter.model import Condition, Operation, Pin, Rule, Target
 from porter.operations import AddFile, Rewrite, Substitute
-from porter.request import Request
+from porter.port.request import Request
 from porter.source import Cache
 
 NOBODY = 65534

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from porter.apply import apply
-from porter.changes import EditPolicy
 from porter.cli.options import (
     Catalog,
     Choice,
@@ -22,11 +21,12 @@ from porter.cli.options import (
     pin_options,
     target_option,
 )
+from porter.port.changes import EditPolicy
+from porter.port.request import Request
 from porter.render.blocks import show
 from porter.render.machine import dumps
 from porter.render.outcome import outcome_blocks, outcome_document
 from porter.render.progress import shown_progress
-from porter.request import Request
 from porter.source import Cache
 
 

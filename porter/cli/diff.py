@@ -23,12 +23,12 @@ from porter.cli.options import (
     target_option,
 )
 from porter.diff import FileDiff, file_diffs
-from porter.earlier import without_replaced
 from porter.errors import TreeStateError, WriteError
 from porter.manifest import read_manifest
 from porter.model import Plan, Rule, Target
 from porter.plan import make_plan
-from porter.pristine import pristine_trees
+from porter.port.earlier import without_replaced
+from porter.port.pristine import pristine_trees
 from porter.render.blocks import Text, show
 from porter.render.difftext import diff_blocks, stat_blocks
 from porter.render.machine import diff_document, dumps

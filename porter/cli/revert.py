@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from porter.changes import EditPolicy
 from porter.cli.options import edit_options, into_option, json_option
+from porter.port.changes import EditPolicy
 from porter.render.blocks import show
 from porter.render.machine import dumps
 from porter.render.tree import revert_blocks, revert_document

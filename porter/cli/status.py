@@ -8,12 +8,12 @@ import click
 
 from porter.cli.options import Catalog, catalog_options, into_option, json_option
 from porter.errors import TreeStateError, UnsupportedVersion
+from porter.port.state import inspect
 from porter.render.blocks import show
 from porter.render.machine import dumps
 from porter.render.tree import status_blocks, status_document
 from porter.source import Cache, Tree, find_trees, known_packages, known_pin
 from porter.source.archive import cached_tree
-from porter.state import inspect
 
 
 @click.command()

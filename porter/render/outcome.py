@@ -14,7 +14,7 @@ from porter.render.tally import Row, changed_files, tally
 from porter.render.words import count, versions
 
 if TYPE_CHECKING:
-    from porter.request import Outcome
+    from porter.port.request import Outcome
 
 #: How many skipped rules are named under one reason.
 _SHOWN = 6

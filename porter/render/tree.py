@@ -11,8 +11,8 @@ from porter.render.blocks import BLANK, Block, Command, Style, Table, Text
 from porter.render.words import count
 
 if TYPE_CHECKING:
+    from porter.port.state import PackageState, TreeState
     from porter.revert import RevertOutcome
-    from porter.state import PackageState, TreeState
 
 _SHOWN = 20
 

@@ -90,5 +90,8 @@ def test_rules_that_are_not_made_say_why(target: Target, upstream_cache: Path) -
 
 @pytest.mark.parametrize("edit", range(1, 8))
 def test_every_edit_of_the_reppoints_readme_has_a_rule(edit: int) -> None:
-    said = {rule.id: re.findall(r"RepPoints on SDAA, edits? ([^;.]*)", rule.source) for rule in all_rules()}
+    said = {
+        rule.id: re.findall(r"RepPoints on SDAA, edits? ([^;.]*)", rule.source)
+        for rule in all_rules()
+    }
     assert [rule for rule, texts in said.items() if re.search(rf"\b{edit}", " ".join(texts))] != []

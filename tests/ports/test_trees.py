@@ -9,8 +9,8 @@ import pytest
 from porter.apply import Request, apply, revert
 from porter.manifest import MANIFEST_DIR
 from porter.model import Target
+from porter.port.state import inspect
 from porter.source import Cache, Tree, fetch, known_pin
-from porter.state import inspect
 from tests.helpers import all_rules, all_targets
 from tests.world import Snapshot, snapshot
 

@@ -11,11 +11,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from porter.durable import flush, fsync, write_atomically
 from porter.errors import TreeStateError
-from porter.journal import FOLDER, JOURNAL_PATH, Journal, Step
 from porter.manifest import MANIFEST_DIR, MANIFEST_PATH, PRISTINE_DIR, digest
-from porter.refusal import HALF_WRITTEN, refusals
+from porter.write.durable import flush, fsync, write_atomically
+from porter.write.journal import FOLDER, JOURNAL_PATH, Journal, Step
+from porter.write.refusal import HALF_WRITTEN, refusals
 
 STAGED_DIR = f"{MANIFEST_DIR}/staged"
 UNDO_DIR = f"{MANIFEST_DIR}/undo"

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from porter.earlier import without_replaced
-from porter.journal import Journal, read_journal
 from porter.manifest import FileRecord, Manifest, digest, read_manifest
 from porter.model import Rule
-from porter.record import recipe_digest
+from porter.port.earlier import without_replaced
+from porter.port.record import recipe_digest
 from porter.source import FolderTree, Tree, find_trees, known_packages
 from porter.source.compare import differences
 from porter.source.pins import same_version
 from porter.write import read_present
+from porter.write.journal import Journal, read_journal
 
 State = Literal["clean", "ported", "hand-edited", "half-written", "absent"]
 

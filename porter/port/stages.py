@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from porter.changes import Decision, EditPolicy, all_versions, decide
-from porter.earlier import earlier_files
-from porter.ground import Ground
 from porter.manifest import MANIFEST_PATH, Manifest, digest
 from porter.model import Plan, Rule, Skip
 from porter.plan import make_plan
-from porter.ported import PortedFile, check_compiles, ported_files
-from porter.record import make_manifest, recipe_digest
-from porter.request import Request
+from porter.port.changes import Decision, EditPolicy, all_versions, decide
+from porter.port.earlier import earlier_files
+from porter.port.ground import Ground
+from porter.port.ported import PortedFile, check_compiles, ported_files
+from porter.port.record import make_manifest, recipe_digest
+from porter.port.request import Request
 from porter.write import Change, Content, change_tree, read_present, write_tree
 
 _EDITED = "were edited by hand since the port"

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from porter.changes import EditPolicy, Status
 from porter.manifest import Manifest
 from porter.model import Plan, Rule, Target
+from porter.port.changes import EditPolicy, Status
 
 
 @dataclass(frozen=True)

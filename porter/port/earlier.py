@@ -8,8 +8,8 @@ from pathlib import Path
 
 from porter.errors import TreeStateError
 from porter.manifest import FileRecord, Manifest, digest
-from porter.ported import PortedFile, ported_files
-from porter.pristine import read_kept
+from porter.port.ported import PortedFile, ported_files
+from porter.port.pristine import read_kept
 from porter.source import FolderTree
 from porter.source.pins import same_version
 from porter.write import read_present

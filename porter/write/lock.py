@@ -11,8 +11,8 @@ from pathlib import Path
 
 from porter.errors import TreeStateError
 from porter.manifest import MANIFEST_DIR
-from porter.refusal import AS_IT_WAS, refusals
-from porter.steps import remove_empty
+from porter.write.refusal import AS_IT_WAS, refusals
+from porter.write.steps import remove_empty
 
 LOCK_NAME = "lock"
 

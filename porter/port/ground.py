@@ -6,18 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from porter.earlier import check_versions, outdated, without_replaced
 from porter.errors import TreeStateError, UnsupportedVersion, UsageError
-from porter.journal import read_journal
 from porter.manifest import Manifest, PackageRecord, read_manifest
 from porter.model import Pin
-from porter.pristine import pristine_trees
-from porter.record import recipe_digest
-from porter.request import Request
+from porter.port.earlier import check_versions, outdated, without_replaced
+from porter.port.pristine import pristine_trees
+from porter.port.record import recipe_digest
+from porter.port.request import Request
 from porter.source import Cache, FolderTree, Progress, Tree, fetch, find_trees, known_pin
 from porter.source.archive import cached_tree
 from porter.source.pins import same_version
 from porter.write import is_vacant
+from porter.write.journal import read_journal
 
 _OPEN_FOLDERS = (("vendor",), ("build",))
 

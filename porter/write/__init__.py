@@ -15,13 +15,13 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from porter.durable import flush, fsync
 from porter.errors import TreeStateError
-from porter.journal import FOLDER, JOURNAL_PATH, Journal, Step, read_journal
-from porter.lock import staged_tree
 from porter.manifest import MANIFEST_PATH, PRISTINE_DIR, read_manifest
-from porter.refusal import AS_IT_WAS, HALF_WRITTEN, WRITTEN, refusals
-from porter.steps import (
+from porter.write.durable import flush, fsync
+from porter.write.journal import FOLDER, JOURNAL_PATH, Journal, Step, read_journal
+from porter.write.lock import staged_tree
+from porter.write.refusal import AS_IT_WAS, HALF_WRITTEN, WRITTEN, refusals
+from porter.write.steps import (
     STAGED_DIR,
     UNDO_DIR,
     Change,

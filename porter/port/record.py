@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from porter import __version__
 from porter.manifest import EditRecord, FileRecord, Manifest, PackageRecord, digest
 from porter.model import Edit, Plan, Rule
-from porter.ported import PortedFile
+from porter.port.ported import PortedFile
 from porter.source import Tree
 
 

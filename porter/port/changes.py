@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from porter.errors import TreeStateError
-from porter.merge import merge
-from porter.ported import PortedFile, compile_problem
+from porter.port.merge import merge
+from porter.port.ported import PortedFile, compile_problem
 from porter.write import Change, read_present
 
 EditPolicy = Literal["refuse", "keep", "overwrite"]
