@@ -17,7 +17,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from porter.model import Edit, NewFile, Plan
-from porter.splice import splice
+from porter.plan.splice import splice
 
 if TYPE_CHECKING:
     from porter.source.tree import Tree

@@ -18,8 +18,8 @@ from porter.manifest import (
     read_manifest,
 )
 from porter.model import Edit, Rule
-from porter.operations import KINDS
-from porter.splice import splice
+from porter.plan.splice import splice
+from porter.rulebook.operations import KINDS
 
 
 @dataclass(frozen=True)

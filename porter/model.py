@@ -57,7 +57,7 @@ class Expect:
 
 @dataclass(frozen=True)
 class Operation:
-    """What every kind of operation has; the kinds are in ``porter.operations``.
+    """What every kind of operation has; the kinds are in ``porter.rulebook.operations``.
 
     Attributes:
         within: Qualified name (or glob over qualified names) of the function or class

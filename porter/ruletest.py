@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from porter.errors import PlanError
 from porter.find import SourceFile, bound, find_in_python, find_in_text, words_for_bodies
 from porter.model import Case, Edit, Operation, Rule, Target
-from porter.operations import AddFile
-from porter.paths import select
-from porter.splice import splice
+from porter.plan.paths import select
+from porter.plan.splice import splice
+from porter.rulebook.operations import AddFile
 
 #: Cases are written for this target unless they say otherwise.
 USUAL_TARGET = "sdaa"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from porter.catalog import load_rules, load_targets
 from porter.model import Rule, Target
-from porter.rulefile import read_rule
-from porter.targetfile import read_target
+from porter.rulebook.catalog import load_rules, load_targets
+from porter.rulebook.rulefile import read_rule
+from porter.rulebook.targetfile import read_target
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from porter.diff import FileDiff, file_diffs, shared_prefix, text_hunks
 from porter.model import Edit, NewFile, Plan
-from porter.splice import splice
+from porter.plan.splice import splice
 from tests.helpers import MemoryTree
 
 

@@ -14,11 +14,11 @@ ROOT = Path(porter.__file__).parent
 
 #: The floors of the house, lowest first. A module imports from its own floor or from below.
 FLOORS = [
-    {"errors", "model", "variables", "tomlfile", "operations", "paths", "porter"},
-    {"source", "find", "rulefile", "targetfile", "splice", "selection", "workers"},
-    {"catalog", "plan", "ruletest", "schema"},
-    {"manifest"},
-    {"write"},
+    {"errors", "model", "porter"},
+    {"source", "rulebook"},
+    {"find"},
+    {"plan", "manifest"},
+    {"ruletest", "write"},
     {"port"},
     {"apply", "diff", "explain", "revert"},
     {"render"},

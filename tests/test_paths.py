@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from porter.paths import select
+from porter.plan.paths import select
 
 PATHS = sorted(
     [

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from porter.catalog import load_targets
 from porter.errors import PlanError, UnsupportedVersion, UsageError
 from porter.model import Plan, Rule
 from porter.plan import make_plan
-from porter.splice import splice
+from porter.plan.splice import splice
+from porter.rulebook.catalog import load_targets
 from tests.helpers import MemoryTree, rule_from
 
 TREE = {

@@ -8,7 +8,7 @@ import pytest
 
 from porter.errors import RuleFileError
 from porter.model import Expect
-from porter.operations import Rewrite
+from porter.rulebook.operations import Rewrite
 from tests.helpers import rule_from
 
 HEAD = """

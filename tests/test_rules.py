@@ -6,9 +6,9 @@ from difflib import unified_diff
 
 import pytest
 
-from porter.catalog import check_traits
 from porter.model import Case, Rule
-from porter.operations import AddFile
+from porter.rulebook.catalog import check_traits
+from porter.rulebook.operations import AddFile
 from porter.ruletest import run_case
 from tests.helpers import all_rules, all_targets
 
@@ -37,7 +37,7 @@ def test_a_rule_says_where_it_holds_and_what_it_leaves_alone(rule: Rule) -> None
 
 
 def test_every_trait_in_the_vocabulary_is_used_or_kept_for_a_reason() -> None:
-    from porter.catalog import trait_vocabulary
+    from porter.rulebook.catalog import trait_vocabulary
 
     used = {trait for target in all_targets().values() for trait in target.traits}
     assert set(trait_vocabulary()) <= used | {"python-command-missing"}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from porter.model import Edit
-from porter.splice import overlaps, settle, splice
+from porter.plan.splice import overlaps, settle, splice
 
 
 def edit(start: int, end: int, new: bytes = b"", rule: str = "a/rule") -> Edit:

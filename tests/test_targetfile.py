@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from porter.catalog import get_target, load_targets
 from porter.errors import TargetFileError
+from porter.rulebook.catalog import get_target, load_targets
 from tests.helpers import target_from
 
 TARGET = """

@@ -18,8 +18,8 @@ from packaging.specifiers import SpecifierSet
 
 from porter.apply import Outcome, RevertOutcome, apply, revert
 from porter.model import Condition, Operation, Pin, Rule, Target
-from porter.operations import AddFile, Rewrite, Substitute
 from porter.port.request import Request
+from porter.rulebook.operations import AddFile, Rewrite, Substitute
 from porter.source import Cache
 
 NOBODY = 65534

@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 
 import click
 
-from porter.catalog import check_traits, get_target, load_rules, load_targets
 from porter.cli.groups import near
 from porter.errors import UnsupportedVersion, UsageError
 from porter.model import Pin, Rule, Target
+from porter.rulebook.catalog import check_traits, get_target, load_rules, load_targets
 from porter.source.pins import known_pin, parse_pin
 
 Function = TypeVar("Function", bound=Callable[..., Any])

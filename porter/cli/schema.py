@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from porter.render.machine import dumps
-from porter.schema import rule_schema, target_schema
+from porter.rulebook.schema import rule_schema, target_schema
 
 
 @click.command()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from porter.model import Rule, Target
+from porter.plan.selection import skip_reason
 from porter.render.catalog import MADE
-from porter.selection import skip_reason
 
 
 def verdict(rule: Rule, target: Target, versions: Mapping[str, str]) -> str:

@@ -15,7 +15,7 @@ from porter.find.pattern import pattern_words
 from porter.find.source import SourceFile
 from porter.find.template import Change, TemplateError
 from porter.model import Operation
-from porter.operations import (
+from porter.rulebook.operations import (
     AddBranch,
     AddEntry,
     AddFile,
@@ -28,7 +28,7 @@ from porter.operations import (
     Rewrite,
     Substitute,
 )
-from porter.variables import bind, bind_text
+from porter.rulebook.variables import bind, bind_text
 
 __all__ = ["Change", "Found", "SourceFile", "bound", "find_in_python", "find_in_text", "words"]
 

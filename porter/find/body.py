@@ -10,7 +10,7 @@ from porter.find.found import Found
 from porter.find.layout import indented
 from porter.find.source import SourceFile, Span
 from porter.find.template import Change
-from porter.operations import ReplaceBody
+from porter.rulebook.operations import ReplaceBody
 
 DIGEST_LENGTH = 16
 

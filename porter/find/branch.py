@@ -11,7 +11,7 @@ from porter.find.layout import indented
 from porter.find.pattern import Match, compile_pattern, match_node
 from porter.find.source import SourceFile
 from porter.find.template import Change, fill
-from porter.operations import AddBranch
+from porter.rulebook.operations import AddBranch
 
 
 def find(operation: AddBranch, source: SourceFile) -> Iterator[Found]:

@@ -10,7 +10,7 @@ from porter.find.found import Found
 from porter.find.pattern import compile_pattern, match_node
 from porter.find.source import SourceFile
 from porter.find.template import Change
-from porter.operations import AddEntry
+from porter.rulebook.operations import AddEntry
 
 Container = cst.List | cst.Tuple | cst.Set | cst.Dict | cst.Call
 

@@ -9,7 +9,7 @@ from porter.find.found import Found, line_after
 from porter.find.names import absolute_module
 from porter.find.source import SourceFile
 from porter.find.template import Change
-from porter.operations import AddImport, DeferImport
+from porter.rulebook.operations import AddImport, DeferImport
 
 #: The line length of the code that is ported (OpenMMLab's own setting).
 LINE_LENGTH = 79

@@ -12,7 +12,7 @@ from porter.find.layout import indented
 from porter.find.pattern import Match, with_placeholders
 from porter.find.source import MODULE_LEVEL, SourceFile
 from porter.find.template import Change, fill
-from porter.operations import Insert
+from porter.rulebook.operations import Insert
 
 
 def find(operation: Insert, source: SourceFile) -> Iterator[Found]:

@@ -10,7 +10,7 @@ from porter.find.found import Found
 from porter.find.pattern import Match, compile_pattern, match_node
 from porter.find.source import SourceFile
 from porter.find.template import Change, fill
-from porter.operations import AddOperand
+from porter.rulebook.operations import AddOperand
 
 
 def find(operation: AddOperand, source: SourceFile) -> Iterator[Found]:

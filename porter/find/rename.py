@@ -12,7 +12,7 @@ from porter.find.names import absolute_module
 from porter.find.pattern import dotted
 from porter.find.source import SourceFile
 from porter.find.template import Change, TemplateError
-from porter.operations import Rename
+from porter.rulebook.operations import Rename
 
 
 def find(operation: Rename, source: SourceFile) -> Iterator[Found]:

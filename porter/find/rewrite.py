@@ -9,7 +9,7 @@ from porter.find.found import Found
 from porter.find.pattern import Match, Pattern, compile_pattern, find_matches, is_expression
 from porter.find.source import SourceFile
 from porter.find.template import changes
-from porter.operations import Rewrite
+from porter.rulebook.operations import Rewrite
 
 
 def find(operation: Rewrite, source: SourceFile) -> Iterator[Found]:

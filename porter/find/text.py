@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from porter.find.found import Found
 from porter.find.template import Change
-from porter.operations import Substitute
+from porter.rulebook.operations import Substitute
 
 
 def find(operation: Substitute, data: bytes) -> Iterator[Found]:

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from porter.errors import PlanError
 from porter.model import Edit, Plan
-from porter.splice import ordered, splice
+from porter.plan.splice import ordered, splice
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from typing import Any
 
 from porter.diff import FileDiff, Hunk
 from porter.model import Condition, Plan, Rule, Skip, Target
-from porter.operations import KINDS
 from porter.render.blocks import displayable
+from porter.rulebook.operations import KINDS
 
 
 def dumps(document: Mapping[str, Any]) -> str:

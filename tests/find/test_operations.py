@@ -10,7 +10,8 @@ from porter.errors import PlanError
 from porter.find import SourceFile, find_in_python, find_in_text, words_for_bodies
 from porter.find.body import body_digest
 from porter.model import Edit, Operation
-from porter.operations import (
+from porter.plan.splice import splice
+from porter.rulebook.operations import (
     AddBranch,
     AddEntry,
     AddImport,
@@ -22,7 +23,6 @@ from porter.operations import (
     Rewrite,
     Substitute,
 )
-from porter.splice import splice
 
 
 def applied(operation: Operation, code: str, path: str = "mmengine/code.py") -> str:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from porter.find import SourceFile, find_in_python
 from porter.find.pattern import compile_pattern, find_matches
 from porter.model import Edit
-from porter.operations import Rewrite
-from porter.splice import splice
+from porter.plan.splice import splice
+from porter.rulebook.operations import Rewrite
 
 NAMES = st.sampled_from(["a", "bb", "self", "tensor"])
 ATOMS = NAMES | st.integers(0, 99).map(str) | st.sampled_from(["'s'", '"t"', "None"])

@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 
 from porter.plan import Tree, make_plan
+from porter.plan.splice import splice
 from porter.source import fetch
 from porter.source.cache import Cache
 from porter.source.pins import known_pin
-from porter.splice import splice
 from tests.helpers import all_rules, all_targets
 
 pytestmark = [pytest.mark.torch, pytest.mark.upstream, pytest.mark.slow]

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from porter.model import Plan, Target
 from porter.plan import Tree, make_plan, search, tasks_for
-from porter.selection import select_rules
+from porter.plan.selection import select_rules
+from porter.plan.splice import splice
 from porter.source import fetch
 from porter.source.cache import Cache
 from porter.source.pins import known_pin
-from porter.splice import splice
 from tests.helpers import MemoryTree, all_rules, all_targets
 from tests.ports.invariants import problems
 
@@ -39,7 +39,7 @@ PORTS = [
 ]
 
 
-@lru_cache(maxsize=None)
+@cache
 def tree(package: str, version: str, root: Path) -> Tree:
     return fetch([known_pin(package, version)], Cache(root))[0]
 

@@ -10,7 +10,7 @@ from packaging.version import InvalidVersion, Version
 
 from porter.errors import TargetFileError
 from porter.model import Family, Target
-from porter.tomlfile import Table, read_toml
+from porter.rulebook.tomlfile import Table, read_toml
 
 AMP_DTYPES = ("float16", "bfloat16")
 

@@ -11,13 +11,13 @@ from packaging.version import Version
 
 from porter.errors import PlanError
 from porter.model import Edit, NewFile, Operation, Plan, Rule, Target
-from porter.operations import AddFile, Substitute
-from porter.paths import select
-from porter.selection import select_rules
-from porter.splice import ordered, settle
+from porter.plan.paths import select
+from porter.plan.selection import select_rules
+from porter.plan.splice import ordered, settle
+from porter.rulebook.operations import AddFile, Substitute
 
 if TYPE_CHECKING:
-    from porter.workers import FileResult
+    from porter.plan.workers import FileResult
 
 
 class Tree(Protocol):
@@ -133,7 +133,7 @@ def search(tasks: Sequence[Task], trees: Mapping[str, Tree], jobs: int | None = 
     Args:
         jobs: Processes to use; see ``make_plan``.
     """
-    from porter.workers import run_files
+    from porter.plan.workers import run_files
 
     by_file: dict[tuple[str, str], list[int]] = {}
     for index, task in enumerate(tasks):

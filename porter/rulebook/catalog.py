@@ -9,9 +9,11 @@ from pathlib import Path
 
 from porter.errors import RuleFileError, TargetFileError
 from porter.model import Rule, Target
-from porter.rulefile import read_rule
-from porter.targetfile import read_target
-from porter.tomlfile import Table, read_toml
+from porter.rulebook.rulefile import read_rule
+from porter.rulebook.targetfile import read_target
+from porter.rulebook.tomlfile import Table, read_toml
+
+_PACKAGE = Path(__file__).parent.parent
 
 #: The traits that porter's own rules know; a file beside the targets.
 VOCABULARY = "traits.toml"
@@ -19,8 +21,8 @@ VOCABULARY = "traits.toml"
 
 def data_folder(name: str) -> Path:
     """Where porter's own ``rules`` or ``targets`` are: in the package, or in the checkout."""
-    packaged = Path(__file__).parent / "data" / name
-    return packaged if packaged.is_dir() else Path(__file__).parent.parent / name
+    packaged = _PACKAGE / "data" / name
+    return packaged if packaged.is_dir() else _PACKAGE.parent / name
 
 
 def load_targets(extra: Sequence[Path] = ()) -> dict[str, Target]:

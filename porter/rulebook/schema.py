@@ -11,9 +11,9 @@ from dataclasses import fields
 from typing import Any, get_args
 
 from porter.model import Family, Operation
-from porter.operations import KINDS
-from porter.rulefile import COMMON_FIELDS
-from porter.targetfile import AMP_DTYPES
+from porter.rulebook.operations import KINDS
+from porter.rulebook.rulefile import COMMON_FIELDS
+from porter.rulebook.targetfile import AMP_DTYPES
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 

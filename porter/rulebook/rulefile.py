@@ -10,9 +10,9 @@ from typing import Any
 
 from porter.errors import RuleFileError
 from porter.model import Case, Condition, Expect, Operation, Rule
-from porter.operations import KINDS, AddFile, Insert
-from porter.tomlfile import Table, read_toml
-from porter.variables import TARGET_VARIABLES, metavariables, target_names
+from porter.rulebook.operations import KINDS, AddFile, Insert
+from porter.rulebook.tomlfile import Table, read_toml
+from porter.rulebook.variables import TARGET_VARIABLES, metavariables, target_names
 
 #: Fields that every operation has; their keys are read alike for all kinds.
 COMMON_FIELDS = {field.name for field in fields(Operation)}

@@ -1,0 +1,1 @@
+"""Rules and targets: their files, read and checked."""
