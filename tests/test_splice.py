@@ -42,7 +42,7 @@ def test_splice_takes_exactly_the_edits_that_settle_finds_free_of_conflict(
     data: bytes, spans: list[tuple[int, int]]
 ) -> None:
     edits = [
-        edit(min(a, b), max(a, b), b"x", f"a/{n}")
+        edit(min(a, b), max(a, b), bytes([n]), f"a/{n}")
         for n, (a, b) in enumerate(spans)
         if max(a, b) <= len(data)
     ]

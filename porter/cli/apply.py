@@ -71,7 +71,7 @@ def command(
         only=choice.only,
         without=choice.without,
         edits=edits,
-        packages=choice.packages,
+        packages=choice.packages or pins.packages(target),
         **source.arguments(),
     )
     with shown_progress(silent=as_json) as progress:

@@ -103,6 +103,10 @@ class Pins:
         """Package -> version, of those that the user named by ``--pin`` or ``--set``."""
         return self.explicit() if self.pin_set == "default" else self.versions(target)
 
+    def packages(self, target: Target) -> tuple[str, ...]:
+        """The packages that ``--set`` narrows a port to; all there are where it is not given."""
+        return () if self.pin_set == "default" else tuple(self.versions(target))
+
 
 @dataclass(frozen=True)
 class Origin:

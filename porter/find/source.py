@@ -52,8 +52,9 @@ class SourceFile:
             PlanError: If the file is not Python.
         """
         try:
+            self.data.decode("utf-8")
             return ast.parse(self.data)
-        except (SyntaxError, ValueError) as problem:
+        except (SyntaxError, ValueError) as problem:  # UnicodeDecodeError is a ValueError
             line = getattr(problem, "lineno", None) or 1
             message = f"{self.path}:{line}: does not parse as Python: {problem}"
             raise PlanError([message]) from problem

@@ -364,3 +364,9 @@ def test_substitute_does_not_repeat_itself() -> None:
 def test_a_file_that_does_not_parse_is_named_with_its_line() -> None:
     with pytest.raises(PlanError, match=r"mmengine/code.py:2: does not parse as Python"):
         applied(Rewrite(match="f()", replace="g()"), "f()\nif f():\n")
+
+
+def test_a_file_that_is_not_utf_8_is_named() -> None:
+    source = SourceFile("mmengine/code.py", b"# -*- coding: latin-1 -*-\nf('\xe9')\n", [b"f"])
+    with pytest.raises(PlanError, match=r"mmengine/code\.py:1: does not parse"):
+        find_in_python(Rewrite(match="f($X)", replace="g($X)"), source)
