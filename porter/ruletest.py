@@ -115,7 +115,7 @@ def _applied(operations: Sequence[Operation], path: str, text: str) -> str:
     data = text.encode("utf-8")
     edits: list[Edit] = []
     if path.endswith(".py"):
-        source = SourceFile(path, data, words_for_bodies(operations))
+        source = SourceFile(path, data, words_for_bodies(operations, data))
         founds = [found for op in operations for found in find_in_python(op, source)]
     else:
         founds = [found for op in operations for found in find_in_text(op, data)]

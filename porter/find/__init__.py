@@ -6,7 +6,7 @@ where the file would change. It writes nothing and knows neither plans nor targe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 
 from porter.errors import PlanError
@@ -54,15 +54,14 @@ def bound(operation: Operation, values: dict[str, str]) -> Operation:
 
 def words(operation: Operation) -> frozenset[bytes]:
     """Words without which a file cannot match; none where that cannot be told."""
-    pattern = _searched(operation)
-    return frozenset(word.encode("utf-8") for word in pattern_words(pattern))
+    return _encoded(pattern_words(_searched(operation)))
 
 
-def words_for_bodies(operations: Sequence[Operation]) -> set[bytes]:
-    """Words one of which every function body has that an operation edits.
+def words_for_bodies(operations: Sequence[Operation], data: bytes) -> set[bytes]:
+    """Words one of which every piece of a file has that an operation edits.
 
-    Of an operation's words the longest is taken, being the rarest as a rule. None at all
-    where an operation may look into any body.
+    Of an operation's words the one that the file has least often is taken. None at all
+    where an operation may look anywhere.
     """
     chosen: set[bytes] = set()
     for operation in operations:
@@ -70,11 +69,15 @@ def words_for_bodies(operations: Sequence[Operation]) -> set[bytes]:
             continue
         candidates = [words(operation)] if _searched(operation) else []
         if isinstance(operation, Insert) and not insert_defines(operation):
-            candidates.append(frozenset(w.encode("utf-8") for w in pattern_words(operation.code)))
+            candidates.append(_encoded(pattern_words(operation.code)))
         if not all(candidates):
             return set()
-        chosen.update(max(sorted(group), key=len) for group in candidates)
+        chosen.update(min(sorted(group), key=data.count) for group in candidates)
     return chosen or {_NOWHERE}
+
+
+def _encoded(texts: Iterable[str]) -> frozenset[bytes]:
+    return frozenset(text.encode("utf-8") for text in texts)
 
 
 #: The kinds that look into function bodies with libcst.

@@ -7,6 +7,7 @@ whatever resolves to it; any other name matches as it is spelled.
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
@@ -370,4 +371,4 @@ def pattern_words(text: str) -> set[str]:
             words.add(parts[-1])
         elif not parts[0].startswith("$"):
             words.update(parts)
-    return words
+    return {word for word in words if not keyword.iskeyword(word)}

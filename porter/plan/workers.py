@@ -75,10 +75,10 @@ def search_file(item: Work) -> FileResult:
 
 
 def focus_words(operations: Sequence[Operation], data: bytes) -> set[bytes]:
-    """For each operation the rarest word that a body it edits must have."""
+    """For each operation the rarest word that code it edits must have, by any name."""
     from porter.find import words_for_bodies
 
-    return set(_aliases(words_for_bodies(operations), data))
+    return set(_aliases(words_for_bodies(operations, data), data))
 
 
 def _aliases(words: set[bytes], data: bytes) -> Iterator[bytes]:

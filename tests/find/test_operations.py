@@ -27,7 +27,7 @@ from porter.rulebook.operations import (
 
 def applied(operation: Operation, code: str, path: str = "mmengine/code.py") -> str:
     data = dedent(code).lstrip("\n").encode()
-    source = SourceFile(path, data, words_for_bodies([operation]))
+    source = SourceFile(path, data, words_for_bodies([operation], data))
     edits = [
         Edit("", path, change.start, change.end, change.new.encode(), "")
         for found in find_in_python(operation, source)
