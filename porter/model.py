@@ -116,6 +116,7 @@ class Rule:
             does for that device what the rule does; the rule is skipped there.
         optional: Only made when asked for with ``--rule``.
         overrides: Ids of rules whose edits this one may enclose.
+        needs: Ids of rules whose outcome this one's code uses.
         path: The file it was read from, for messages.
         digest: sha256 over the rule's meaning: its file, and the bodies it refers to.
     """
@@ -131,6 +132,7 @@ class Rule:
     operations: tuple[Operation, ...]
     cases: tuple[Case, ...]
     overrides: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
     optional: bool = False
     path: str = ""
     digest: str = ""

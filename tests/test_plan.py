@@ -155,3 +155,28 @@ def test_all_failures_are_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(PlanError) as caught:
         plan([first, second])
     assert len(caught.value.failures) == 2
+
+
+def test_a_rule_asked_for_brings_what_it_needs(tmp_path: Path) -> None:
+    rules = [
+        rule(tmp_path),
+        rule(tmp_path, "two", files='["mmengine/b.py"]', needs='["mmengine/one"]'),
+    ]
+    assert plan(rules, only=["mmengine/two"]).rule_digests.keys() == {
+        "mmengine/one",
+        "mmengine/two",
+    }
+    assert plan(rules, only=["mmengine/one"]).rule_digests.keys() == {"mmengine/one"}
+
+
+def test_a_rule_left_out_takes_along_what_needs_it(tmp_path: Path) -> None:
+    rules = [
+        rule(tmp_path),
+        rule(tmp_path, "two", files='["mmengine/b.py"]', needs='["mmengine/one"]'),
+    ]
+    made = plan(rules, without=["mmengine/one"])
+    assert made.edits == ()
+    assert {skip.rule: skip.reason for skip in made.skips} == {
+        "mmengine/one": "left out with --without-rule",
+        "mmengine/two": "needs mmengine/one, which is left out with --without-rule",
+    }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from difflib import unified_diff
 
 import pytest
 
 from porter.model import Case, Rule
-from porter.rulebook.catalog import check_traits
+from porter.rulebook.catalog import check_needs, check_traits
 from porter.rulebook.operations import AddFile
 from porter.ruletest import run_case
 from tests.helpers import all_rules, all_targets
@@ -25,8 +26,37 @@ def test_case(rule: Rule, case: Case) -> None:
     assert result.ok, result.message + "\n" + "\n".join(unified_diff(*lines, "wanted", "got"))
 
 
-def test_rules_wait_for_traits_that_exist() -> None:
+def test_rules_wait_for_traits_and_need_rules_that_exist() -> None:
     check_traits(RULES, all_targets().values())
+    check_needs(RULES)
+
+
+#: What one rule brings into a tree and others use -> the rule.
+BROUGHT = {
+    "is_${device}_available": "mmengine/device-available",
+    "get_max_${device}_memory": "mmengine/device-max-memory",
+    "host_fallback": "mmcv/host-fallback",
+    "mmdet.utils.device": "mmdet/accelerator",
+    "from .device import": "mmdet/accelerator",
+}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_a_rule_needs_the_rules_whose_names_its_code_uses(rule: Rule) -> None:
+    text = code(rule)
+    own = {bringer for name, bringer in BROUGHT.items() if f"def {name}" in text}
+    used = {bringer for name, bringer in BROUGHT.items() if name in text}
+    assert used - own - {rule.id} <= set(rule.needs)
+
+
+def code(rule: Rule) -> str:
+    """All that a rule puts into a tree."""
+    return "\n".join(
+        str(getattr(operation, field.name))
+        for operation in rule.operations
+        for field in fields(operation)
+        if field.metadata.get("role") in ("code", "text", "names") or field.name == "module"
+    )
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)

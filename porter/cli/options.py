@@ -13,7 +13,7 @@ import click
 from porter.cli.groups import near
 from porter.errors import UnsupportedVersion, UsageError
 from porter.model import Pin, Rule, Target
-from porter.rulebook.catalog import check_traits, get_target, load_rules, load_targets
+from porter.rulebook.catalog import check_needs, check_traits, get_target, load_rules, load_targets
 from porter.source.pins import known_pin, parse_pin
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -55,6 +55,7 @@ class Catalog:
         """All rules, checked against the traits that some target has."""
         rules = load_rules(self.rules)
         check_traits(rules, self.load_targets().values())
+        check_needs(rules)
         return rules
 
     def load_targets(self) -> dict[str, Target]:

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 
 from porter.errors import PlanError
+from porter.find.difference import Change
 from porter.find.found import Found
 from porter.find.pattern import pattern_words
 from porter.find.source import SourceFile
-from porter.find.template import Change, TemplateError
+from porter.find.template import TemplateError
 from porter.model import Operation
 from porter.rulebook.operations import (
     AddBranch,

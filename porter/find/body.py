@@ -6,10 +6,10 @@ import ast
 import hashlib
 from collections.abc import Iterator
 
+from porter.find.difference import Change
 from porter.find.found import Found
 from porter.find.layout import indented
 from porter.find.source import SourceFile, Span
-from porter.find.template import Change
 from porter.rulebook.operations import ReplaceBody
 
 DIGEST_LENGTH = 16

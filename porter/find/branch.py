@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import libcst as cst
 
+from porter.find.difference import Change
 from porter.find.found import Found, line_after
 from porter.find.layout import indented
 from porter.find.pattern import Match, compile_pattern, match_node
 from porter.find.source import SourceFile
-from porter.find.template import Change, fill
+from porter.find.template import fill
 from porter.rulebook.operations import AddBranch
 
 

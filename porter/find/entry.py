@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import libcst as cst
 
+from porter.find.difference import Change
 from porter.find.found import Found
 from porter.find.pattern import compile_pattern, match_node
 from porter.find.source import SourceFile
-from porter.find.template import Change
 from porter.rulebook.operations import AddEntry
 
 Container = cst.List | cst.Tuple | cst.Set | cst.Dict | cst.Call

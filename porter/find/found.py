@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from porter.find.difference import Change
 from porter.find.pattern import Match, Pattern, compile_pattern, find_matches
 from porter.find.source import SourceFile
-from porter.find.template import Change
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from porter.find.difference import Change
 from porter.find.found import Found, line_after
 from porter.find.names import absolute_module
 from porter.find.source import SourceFile
-from porter.find.template import Change
 from porter.rulebook.operations import AddImport, DeferImport
 
 #: The line length of the code that is ported (OpenMMLab's own setting).

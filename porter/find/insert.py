@@ -7,11 +7,12 @@ import textwrap
 from collections.abc import Iterator
 
 from porter.errors import PlanError
+from porter.find.difference import Change
 from porter.find.found import Found, anchors, holds, line_after
 from porter.find.layout import indented
 from porter.find.pattern import Match, with_placeholders
 from porter.find.source import MODULE_LEVEL, SourceFile
-from porter.find.template import Change, fill
+from porter.find.template import fill
 from porter.rulebook.operations import Insert
 
 

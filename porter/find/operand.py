@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import libcst as cst
 
+from porter.find.difference import Change
 from porter.find.found import Found
 from porter.find.pattern import Match, compile_pattern, match_node
 from porter.find.source import SourceFile
-from porter.find.template import Change, fill
+from porter.find.template import fill
 from porter.rulebook.operations import AddOperand
 
 

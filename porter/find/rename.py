@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 import libcst as cst
 
+from porter.find.difference import Change
 from porter.find.found import Found
 from porter.find.names import absolute_module
 from porter.find.pattern import dotted
 from porter.find.source import SourceFile
-from porter.find.template import Change, TemplateError
+from porter.find.template import TemplateError
 from porter.rulebook.operations import Rename
 
 

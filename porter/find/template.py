@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from difflib import SequenceMatcher
 
 from porter.find.atoms import Atom, atoms_of, plain_atoms
+from porter.find.difference import Change, Difference, Placement
 from porter.find.layout import indented, strip_indent
 from porter.find.pattern import Match, with_placeholders
 from porter.find.source import SourceFile, Span
@@ -14,15 +13,6 @@ from porter.find.source import SourceFile, Span
 
 class TemplateError(Exception):
     """A template that cannot be filled at a place; the message says why."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """Bytes ``[start, end)`` of a file to be replaced by text."""
-
-    start: int
-    end: int
-    new: str
 
 
 def fill(template: str, match: Match, source: SourceFile) -> str:
@@ -45,19 +35,21 @@ def changes(match_text: str, template: str, match: Match, source: SourceFile) ->
     placed = _place(atoms_of(match_text.strip("\n")), match, source)
     if placed is None or not wanted:
         return [_whole(wanted, match, source)]
-    new_atoms = atoms_of(wanted)
-    text = with_placeholders(wanted)
-    blocks = SequenceMatcher(
-        None, [atom.key for atom, _ in placed], [atom.key for atom in new_atoms], autojunk=False
-    ).get_opcodes()
-    if _moves_lines(text, placed, new_atoms, blocks, match, source):
+    text, atoms = with_placeholders(wanted), atoms_of(wanted)
+    filler = _Filler(text, match, source)
+    difference = Difference(
+        with_placeholders(match_text.strip("\n")),
+        placed,
+        text,
+        atoms,
+        lambda start, end: filler.between(start, end, atoms),
+        filler.is_empty,
+        match.span,
+        source,
+    )
+    if _moves_lines(difference):
         return [_whole(wanted, match, source)]
-    filler, indent = _Filler(text, match, source), source.indent_at(match.span[0])
-    return [
-        _change(block, placed, new_atoms, filler, indent, match.span[1])
-        for block in blocks
-        if block[0] != "equal"
-    ]
+    return list(difference.changes())
 
 
 def _whole(template: str, match: Match, source: SourceFile) -> Change:
@@ -116,66 +108,17 @@ def _without_empty_arguments(text: str) -> str:
     return text
 
 
-Placement = tuple[Atom, Span]
-Block = tuple[str, int, int, int, int]
-
-
-def _change(
-    block: Block,
-    placed: Sequence[Placement],
-    atoms: Sequence[Atom],
-    filler: _Filler,
-    indent: str,
-    match_end: int,
-) -> Change:
-    """One difference as bytes to replace, with the white space that belongs to it."""
-    tag, i1, i2, j1, j2 = block
-    if tag == "insert":
-        at_start = i1 == 0
-        place = placed[0][1][0] if at_start else placed[i1 - 1][1][1]
-        start = atoms[j1].start if at_start else atoms[j1 - 1].end
-        end = atoms[j2].start if at_start and j2 < len(atoms) else atoms[j2 - 1].end
-        text = filler.between(start, end, atoms)
-        if i1 == len(placed) and text.startswith("\n"):
-            place = match_end  # a statement of its own, below a bracket the pattern left out
-        if j1 and filler.is_empty(atoms[j1 - 1]):
-            text = text.removeprefix(",").lstrip(" ")
-        if j2 < len(atoms) and filler.is_empty(atoms[j2]):
-            text = text.rstrip(" ").removesuffix(",")
-        return Change(place, place, _continued(text, indent))
-    start_byte, end_byte = placed[i1][1][0], placed[i2 - 1][1][1]
-    if tag == "delete":
-        start_byte = placed[i1 - 1][1][1] if i1 else start_byte
-        if not i1 and i2 < len(placed):
-            end_byte = placed[i2][1][0]
-        return Change(start_byte, end_byte, "")
-    text = filler.between(atoms[j1].start, atoms[j2 - 1].end, atoms)
-    return Change(start_byte, end_byte, _continued(text, indent))
-
-
-def _continued(text: str, indent: str) -> str:
-    """Text put into a line of that indentation, ready for what follows it."""
-    return indented(text, indent, first=False) + (indent if text.endswith("\n") else "")
-
-
-def _moves_lines(
-    text: str,
-    placed: Sequence[Placement],
-    atoms: Sequence[Atom],
-    blocks: Sequence[Block],
-    match: Match,
-    source: SourceFile,
-) -> bool:
+def _moves_lines(difference: Difference) -> bool:
     """Whether kept code that spans lines would have to be indented anew."""
-    if "\n" not in source.text(match.span):
+    source, placed, span = difference.source, difference.placed, difference.span
+    if "\n" not in source.text(span):
         return False
-    for tag, i1, i2, j1, _ in blocks:
+    for tag, i1, i2, j1, _ in difference.blocks():
         if tag != "equal" or "\n" not in source.text((placed[i1][1][0], placed[i2 - 1][1][1])):
             continue
-        line = text.rfind("\n", 0, atoms[j1].start) + 1
-        lead = text[line : atoms[j1].start]
-        column = len(lead) - len(lead.lstrip())
-        if column and placed[i1][1][0] == match.span[0]:
+        start = difference.atoms[j1].start
+        lead = difference.template[difference.template.rfind("\n", 0, start) + 1 : start]
+        if lead != lead.lstrip() and placed[i1][1][0] == span[0]:
             return True
     return False
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from porter.find.difference import Change
 from porter.find.found import Found
-from porter.find.template import Change
 from porter.rulebook.operations import Substitute
 
 

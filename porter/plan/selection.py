@@ -23,20 +23,21 @@ def select_rules(
 
     Args:
         versions: Package -> version of the trees at hand.
-        only: Ids of the rules to make; all if there are none.
-        without: Ids of rules to leave out.
+        only: Ids of the rules to make, with those that they need; all if there are none.
+        without: Ids of rules to leave out, with those that need them.
 
     Raises:
         UsageError: If an id is no rule's.
         UnsupportedVersion: If no rule is written for the version of a package.
     """
-    chosen, left_out = _known(rules, only, "--rule"), _known(rules, without, "--without-rule")
+    chosen = _with_needs(rules, _known(rules, only, "--rule"))
+    left_out = _known(rules, without, "--without-rule")
     selected: list[tuple[Rule, str]] = []
     skips: list[Skip] = []
     for rule in rules:
         for package in rule.packages:
             if package in versions:
-                reason = _asked(rule, chosen, left_out) or skip_reason(
+                reason = _asked(rules, rule, chosen, left_out) or skip_reason(
                     rule, target, package, versions
                 )
                 if reason:
@@ -57,9 +58,22 @@ def _known(rules: Sequence[Rule], ids: Iterable[str], option: str) -> set[str]:
     return set(ids)
 
 
-def _asked(rule: Rule, chosen: set[str], left_out: set[str]) -> str:
+def _with_needs(rules: Sequence[Rule], ids: set[str]) -> set[str]:
+    """Rules, and all that they need, and what those need."""
+    needs = {rule.id: rule.needs for rule in rules}
+    found, todo = set(ids), list(ids)
+    while todo:
+        new = set(needs.get(todo.pop(), ())) - found
+        found |= new
+        todo += new
+    return found
+
+
+def _asked(rules: Sequence[Rule], rule: Rule, chosen: set[str], left_out: set[str]) -> str:
     if rule.id in left_out:
         return "left out with --without-rule"
+    for needed in sorted(_with_needs(rules, {rule.id}) & left_out):
+        return f"needs {needed}, which is left out with --without-rule"
     if chosen and rule.id not in chosen:
         return "not among the rules asked for with --rule"
     if rule.optional and not chosen:

@@ -91,6 +91,19 @@ def trait_vocabulary() -> dict[str, str]:
     return traits
 
 
+def check_needs(rules: Sequence[Rule]) -> None:
+    """Refuse a rule that needs one that is not there.
+
+    Raises:
+        RuleFileError: Naming both.
+    """
+    known = {rule.id for rule in rules}
+    for rule in rules:
+        for name in rule.needs:
+            if name not in known:
+                raise RuleFileError(f"{rule.path}: needs: there is no rule {name!r}")
+
+
 def check_traits(rules: Iterable[Rule], targets: Iterable[Target]) -> None:
     """Refuse a rule that waits for a trait nobody can have: a slip of the pen, mostly.
 

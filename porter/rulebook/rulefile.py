@@ -55,7 +55,8 @@ class _RuleReader:
         files = table.texts("files", [])
         operations = tuple(self._operation(edit) for edit in table.tables("edit"))
         cases = tuple(self._case(case) for case in table.tables("case"))
-        overrides, optional = table.texts("overrides", []), table.flag("optional")
+        overrides, needs = table.texts("overrides", []), table.texts("needs", [])
+        optional = table.flag("optional")
         table.close()
         if not operations:
             raise table.fail("a rule needs at least one [[edit]]")
@@ -63,7 +64,7 @@ class _RuleReader:
         self._check_cases(cases, operations)
         return Rule(
             rule_id, why.strip(), source, packages, condition, requires, native, files,
-            operations, cases, overrides, optional, str(self.path), self.digest.hexdigest(),
+            operations, cases, overrides, needs, optional, str(self.path), self.digest.hexdigest(),
         )  # fmt: skip
 
     def _id(self) -> str:

@@ -38,6 +38,7 @@ def rule_schema() -> dict[str, Any]:
         "native": _said(_TABLE_OF_TEXT, "Device -> versions in which upstream does it itself."),
         "files": _said(_TEXTS, "Paths or globs in the package's project."),
         "overrides": _said(_TEXTS, "Ids of rules whose edits its own may enclose."),
+        "needs": _said(_TEXTS, "Ids of rules whose outcome its code uses."),
         "optional": _said({"type": "boolean"}, "Only made when asked for with --rule."),
         "edit": {"type": "array", "minItems": 1, "items": {"oneOf": _operations()}},
         "case": {"type": "array", "items": _case()},

@@ -133,6 +133,18 @@ REWRITES = [
         id="where narrows what a name may capture",
     ),
     pytest.param(
+        Rewrite(match="f(k=$V)", replace="f(x, k=$V)"),
+        "f(\n    k=1)\nf(k=2)\n",
+        "f(\n    x, k=1)\nf(x, k=2)\n",
+        id="a first argument comes with its space",
+    ),
+    pytest.param(
+        Rewrite(match="a == 'b'", replace="a in ('b', 'c')"),
+        "if a == 'b':\n    pass\n",
+        "if a in ('b', 'c'):\n    pass\n",
+        id="a gap that differs is the template's",
+    ),
+    pytest.param(
         Rewrite(match="a and b", replace="a"),
         "if a and b:\n    pass\n",
         "if a:\n    pass\n",
