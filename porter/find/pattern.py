@@ -93,11 +93,10 @@ def compile_pattern(text: str, as_statements: bool = False) -> Pattern:
     expression = None if as_statements else _expression(code)
     if expression is not None:
         return Pattern(text, expression, ())
-    try:
-        module = cst.parse_module(code + "\n")
-    except cst.ParserSyntaxError as problem:
-        raise RuleFileError(f"the pattern {text.strip()!r} is not Python") from problem
-    return Pattern(text, None, tuple(flat_statements(module.body)))
+    statements = _statements(code)
+    if statements is None:
+        raise RuleFileError(f"the pattern {text.strip()!r} is not Python")
+    return Pattern(text, None, statements)
 
 
 def is_expression(text: str) -> bool:
@@ -106,8 +105,21 @@ def is_expression(text: str) -> bool:
 
 
 def _expression(code: str) -> cst.BaseExpression | None:
+    """The expression that code is; one on several lines needs no parentheses of its own."""
     try:
         return cst.parse_expression(code)
+    except cst.ParserSyntaxError:
+        if "\n" not in code or _statements(code) is not None:
+            return None
+    try:
+        return cst.parse_expression(f"({code}\n)")
+    except cst.ParserSyntaxError:
+        return None
+
+
+def _statements(code: str) -> tuple[cst.CSTNode, ...] | None:
+    try:
+        return tuple(flat_statements(cst.parse_module(code + "\n").body))
     except cst.ParserSyntaxError:
         return None
 

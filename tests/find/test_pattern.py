@@ -32,6 +32,7 @@ def captures(pattern: str, code: str) -> dict[str, str]:
         pytest.param("f($A, $$$M, $Z)", "f(1, 2)\nf(1)", ["f(1, 2)"], id="many in the middle may be none"),
         pytest.param("f('a')", 'f("a")', ['f("a")'], id="quotes do not matter"),
         pytest.param("f(a, b)", "f(  a,\n   b,  # c\n )", ["f(  a,\n   b,  # c\n )"], id="layout does not matter"),
+        pytest.param("a or\n    b", "x = a or b", ["a or b"], id="a pattern on two lines"),
         pytest.param("a or b", "(a) or ((b))", ["(a) or ((b))"], id="parentheses do not matter"),
         pytest.param("$X == $X", "a.b == a.b; a == b", ["a.b == a.b"], id="a name twice is the same code twice"),
         pytest.param("x.is_cuda", "y = x.is_cuda", ["x.is_cuda"], id="an attribute"),
