@@ -16,6 +16,7 @@ from pathlib import Path
 
 from porter.model import Case, Operation, Rule, Target
 from porter.plan.selection import skip_reason
+from porter.render.words import specifiers
 from porter.rulebook.catalog import load_rules, load_targets, trait_vocabulary
 from porter.rulebook.operations import KINDS
 from porter.rulebook.rulefile import COMMON_FIELDS
@@ -85,11 +86,11 @@ def rule_pages(rules: list[Rule], targets: dict[str, Target]) -> Iterator[str]:
         yield from ("", f"## {rule.id}", "", rule.why, "")
         yield f"- Source: {rule.source}"
         yield f"- Needed when: {condition(rule)}"
-        versions = ", ".join(f"{name} `{wanted}`" for name, wanted in sorted(rule.requires.items()))
-        yield f"- Versions: {versions}"
+        yield f"- Versions: {specifiers(rule.requires)}"
         if rule.native:
-            native = ", ".join(f"{name} `{wanted}`" for name, wanted in sorted(rule.native.items()))
-            yield f"- Upstream does it itself for: {native}"
+            yield f"- Upstream does it itself for: {specifiers(rule.native)}"
+        if rule.needs:
+            yield f"- Needs: {', '.join(f'`{name}`' for name in rule.needs)}"
         yield f"- Made for: {', '.join(made_for(rule, targets)) or 'no target by default'}"
         yield from (
             line for case in rule.cases if case.after is not None for line in before_after(case)

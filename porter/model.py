@@ -18,6 +18,11 @@ from packaging.specifiers import SpecifierSet
 Family = Literal["plugin", "cuda-compatible", "cpu"]
 
 
+def specifier_text(wanted: SpecifierSet) -> str:
+    """A version range as people write it, the lower bound first: ``>=2.0,<2.3``."""
+    return ",".join(sorted(map(str, wanted), key=lambda part: (part[0] == "<", part)))
+
+
 @dataclass(frozen=True)
 class Pin:
     """One upstream release, and how to know it when it arrives.

@@ -9,7 +9,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from porter.errors import UnsupportedVersion, UsageError
-from porter.model import Rule, Skip, Target
+from porter.model import Rule, Skip, Target, specifier_text
 
 
 def select_rules(
@@ -113,9 +113,9 @@ def _native_reason(rule: Rule, target: Target, package: str, version: str) -> st
 def _version_reason(rule: Rule, versions: Mapping[str, str]) -> str:
     for package, wanted in rule.requires.items():
         if package not in versions:
-            return f"needs {package} {wanted}, which is not there"
+            return f"needs {package} {specifier_text(wanted)}, which is not there"
         if not _in(versions[package], wanted):
-            return f"is for {package} {wanted}, not {versions[package]}"
+            return f"is for {package} {specifier_text(wanted)}, not {versions[package]}"
     return ""
 
 
@@ -137,7 +137,7 @@ def _check_versions(
             and not _native_reason(rule, target, package, versions[package])
         ]
         if due and not any(_in(versions[package], rule.requires[package]) for rule in due):
-            ranges = sorted({str(rule.requires[package]) for rule in due})
+            ranges = sorted({specifier_text(rule.requires[package]) for rule in due})
             raise UnsupportedVersion(
                 f"{package} {versions[package]}: no rule for {target.name} is written for it",
                 hint=f"Rules cover {package} {' and '.join(ranges)}.",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from packaging.specifiers import SpecifierSet
 
-from porter.model import Condition, Rule
+from porter.model import Condition, Rule, specifier_text
 
 
 def count(number: int, noun: str) -> str:
@@ -27,11 +27,7 @@ def versions(pins: Mapping[str, str]) -> str:
 
 def specifiers(table: Mapping[str, SpecifierSet]) -> str:
     """``mmcv >=2.0,<2.3; mmengine >=0.10``; lower bounds come first."""
-    return "; ".join(f"{name} {_specifier(wanted)}" for name, wanted in table.items())
-
-
-def _specifier(wanted: SpecifierSet) -> str:
-    return ",".join(sorted(map(str, wanted), key=lambda part: (part[0] == "<", part)))
+    return "; ".join(f"{name} {specifier_text(wanted)}" for name, wanted in table.items())
 
 
 def requires_words(rule: Rule) -> list[str]:
