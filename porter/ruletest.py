@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from porter.errors import PlanError
+from porter.errors import PlanError, RuleFileError
 from porter.find import SourceFile, bound, find_in_python, find_in_text, words_for_bodies
 from porter.model import Case, Edit, Operation, Rule, Target
 from porter.plan.paths import select
@@ -60,7 +60,7 @@ def run_case(rule: Rule, case: Case, targets: Mapping[str, Target]) -> CaseResul
     try:
         got = _applied(operations, path, case.before)
         message = _judge(case, operations, path, got, wanted)
-    except PlanError as problem:
+    except (PlanError, RuleFileError) as problem:
         return replace(result, message=str(problem), wanted=wanted)
     return replace(result, ok=not message, message=message, got=got, wanted=wanted)
 
