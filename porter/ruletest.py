@@ -13,6 +13,7 @@ from porter.errors import PlanError, RuleFileError
 from porter.find import SourceFile, bound, find_in_python, find_in_text, words_for_bodies
 from porter.model import Case, Edit, Operation, Rule, Target
 from porter.plan.paths import select
+from porter.plan.selection import trait_reason
 from porter.plan.splice import splice
 from porter.rulebook.operations import AddFile
 
@@ -68,16 +69,8 @@ def run_case(rule: Rule, case: Case, targets: Mapping[str, Target]) -> CaseResul
 def _usual_target(rule: Rule, targets: Mapping[str, Target]) -> str:
     """A target that needs the rule: the usual one, or the first that has its traits."""
 
-    def needs(target: Target) -> bool:
-        when = rule.when
-        return (
-            all(trait in target.traits for trait in when.all)
-            and (not when.any or any(trait in target.traits for trait in when.any))
-            and not any(trait in target.traits for trait in when.none)
-        )
-
     names = [USUAL_TARGET, *sorted(targets)]
-    fitting = (name for name in names if name in targets and needs(targets[name]))
+    fitting = (name for name in names if name in targets and not trait_reason(rule, targets[name]))
     return next(fitting, USUAL_TARGET)
 
 
@@ -103,12 +96,10 @@ def _operations(rule: Rule, case: Case, target: Target) -> Iterator[Operation]:
     path = case.file or _own_file(rule)
     for operation in rule.operations:
         files = operation.files or rule.files
-        named = case.file == "" and path in [
-            f.replace("**/", "").replace("*", "code") for f in files
-        ]
-        if isinstance(operation, AddFile) or not (named or select(files, [path], rule.packages[0])):
-            continue
-        yield bound(operation, dict(target.variables))
+        looks_at = path in map(_as_path, files) or select(files, [path], rule.packages[0])
+        edits = looks_at and not isinstance(operation, AddFile)
+        if edits and _made_in(operation, rule, case):
+            yield bound(operation, dict(target.variables))
 
 
 def _applied(operations: Sequence[Operation], path: str, text: str) -> str:

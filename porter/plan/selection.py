@@ -84,13 +84,14 @@ def _asked(rules: Sequence[Rule], rule: Rule, chosen: set[str], left_out: set[st
 def skip_reason(rule: Rule, target: Target, package: str, versions: Mapping[str, str]) -> str:
     """Why a rule is not made on a package for a target; empty if it is."""
     return (
-        _trait_reason(rule, target)
+        trait_reason(rule, target)
         or _native_reason(rule, target, package, versions[package])
         or _version_reason(rule, versions)
     )
 
 
-def _trait_reason(rule: Rule, target: Target) -> str:
+def trait_reason(rule: Rule, target: Target) -> str:
+    """Why a target's traits make a rule needless; empty if they ask for it."""
     when, traits = rule.when, target.traits
     for trait in when.all:
         if trait not in traits:
@@ -133,7 +134,7 @@ def _check_versions(
             for rule in rules
             if package in rule.packages
             and package in rule.requires
-            and not _trait_reason(rule, target)
+            and not trait_reason(rule, target)
             and not _native_reason(rule, target, package, versions[package])
         ]
         if due and not any(_in(versions[package], rule.requires[package]) for rule in due):
