@@ -76,6 +76,10 @@ class Operation:
     files: tuple[str, ...] = ()
     requires: Mapping[str, SpecifierSet] = field(default_factory=dict)
 
+    def looks_for(self) -> str:
+        """The code that a place must have; empty if that cannot be told."""
+        return ""
+
 
 @dataclass(frozen=True)
 class Case:

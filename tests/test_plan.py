@@ -180,3 +180,17 @@ def test_a_rule_left_out_takes_along_what_needs_it(tmp_path: Path) -> None:
         "mmengine/one": "left out with --without-rule",
         "mmengine/two": "needs mmengine/one, which is left out with --without-rule",
     }
+
+
+def test_a_pattern_that_is_not_python_is_told_by_rule_and_edit(tmp_path: Path) -> None:
+    edit = 'match = "f("\nreplace = "g()"'
+    with pytest.raises(
+        PlanError, match=r"rule mmengine/one, edit 1 \(rewrite\): the pattern 'f\('"
+    ):
+        plan([rule(tmp_path, edit=edit)])
+
+
+def test_a_replacement_that_lacks_its_module_is_told_by_rule_and_file(tmp_path: Path) -> None:
+    edit = 'match = "return $X"\nreplace = "return numpy.abs($X)"'
+    with pytest.raises(PlanError, match=r"rule mmengine/one, edit 1 .* mmengine/a\.py: .*`numpy`"):
+        plan([rule(tmp_path, edit=edit)])

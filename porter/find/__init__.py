@@ -6,10 +6,12 @@ where the file would change. It writes nothing and knows neither plans nor targe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
+from typing import Any
 
 from porter.errors import PlanError
+from porter.find import body, branch, entry, imports, insert, operand, rename, rewrite, text
 from porter.find.difference import Change
 from porter.find.found import Found
 from porter.find.pattern import pattern_words
@@ -19,7 +21,6 @@ from porter.model import Operation
 from porter.rulebook.operations import (
     AddBranch,
     AddEntry,
-    AddFile,
     AddImport,
     AddOperand,
     DeferImport,
@@ -32,6 +33,20 @@ from porter.rulebook.operations import (
 from porter.rulebook.variables import bind, bind_text
 
 __all__ = ["Change", "Found", "SourceFile", "bound", "find_in_python", "find_in_text", "words"]
+
+
+#: The kinds that edit Python files, and what finds their places.
+_FINDERS: Mapping[type[Operation], Callable[[Any, SourceFile], Iterator[Found]]] = {
+    Rewrite: rewrite.find,
+    Rename: rename.find,
+    Insert: insert.find,
+    AddBranch: branch.find,
+    AddOperand: operand.find,
+    AddEntry: entry.find,
+    AddImport: imports.find_missing,
+    DeferImport: imports.find_deferrable,
+    ReplaceBody: body.find,
+}
 
 
 def bound(operation: Operation, values: dict[str, str]) -> Operation:
@@ -55,7 +70,7 @@ def bound(operation: Operation, values: dict[str, str]) -> Operation:
 
 def words(operation: Operation) -> frozenset[bytes]:
     """Words without which a file cannot match; none where that cannot be told."""
-    return _encoded(pattern_words(_searched(operation)))
+    return _encoded(pattern_words(operation.looks_for()))
 
 
 def words_for_bodies(operations: Sequence[Operation], data: bytes) -> set[bytes]:
@@ -68,7 +83,7 @@ def words_for_bodies(operations: Sequence[Operation], data: bytes) -> set[bytes]
     for operation in operations:
         if not isinstance(operation, _READS_BODIES):
             continue
-        candidates = [words(operation)] if _searched(operation) else []
+        candidates = [words(operation)] if operation.looks_for() else []
         if isinstance(operation, Insert) and not insert_defines(operation):
             candidates.append(_encoded(pattern_words(operation.code)))
         if not all(candidates):
@@ -93,32 +108,13 @@ def insert_defines(operation: Insert) -> bool:
     return operation.code.lstrip().startswith(("def ", "class ", "async def ", "@"))
 
 
-def _searched(operation: Operation) -> str:
-    """The code that an operation looks for."""
-    if isinstance(operation, Rewrite):
-        return operation.match
-    if isinstance(operation, Insert):
-        return operation.before or operation.after
-    if isinstance(operation, AddBranch):
-        return operation.chain
-    if isinstance(operation, AddOperand):
-        return operation.beside
-    if isinstance(operation, AddEntry):
-        return operation.to
-    if isinstance(operation, Rename):
-        return operation.old.rpartition(".")[2]
-    if isinstance(operation, DeferImport):
-        return operation.name
-    return ""
-
-
 def searched_text(operation: Operation) -> str:
     """What an operation looks for, as a rule's author wrote it, for messages."""
     if isinstance(operation, Substitute):
         return operation.find
     if isinstance(operation, AddImport):
         return f"from {operation.module} import"
-    return _searched(operation) or operation.within
+    return operation.looks_for() or operation.within
 
 
 def find_in_python(operation: Operation, source: SourceFile) -> list[Found]:
@@ -127,48 +123,17 @@ def find_in_python(operation: Operation, source: SourceFile) -> list[Found]:
     Raises:
         PlanError: If the file does not parse, or the operation cannot be made there.
     """
-    from porter.find import body
-
+    finder = _FINDERS.get(type(operation))
+    if finder is None:
+        raise PlanError([f"{source.path}: `{type(operation).__name__}` edits no Python file"])
     try:
-        return list(_dispatch(operation, source))
+        return list(finder(operation, source))
     except TemplateError as problem:
         raise PlanError([f"{source.path}: {problem}"]) from problem
     except body.BodyChanged as problem:
         raise PlanError([str(problem)]) from problem
 
 
-def _dispatch(operation: Operation, source: SourceFile) -> Iterator[Found]:
-    from porter.find import body, branch, entry, imports, insert, operand, rename, rewrite
-
-    if isinstance(operation, Rewrite):
-        return rewrite.find(operation, source)
-    if isinstance(operation, Rename):
-        return rename.find(operation, source)
-    if isinstance(operation, Insert):
-        insert.check(operation)
-        return insert.find(operation, source)
-    if isinstance(operation, AddBranch):
-        return branch.find(operation, source)
-    if isinstance(operation, AddOperand):
-        return operand.find(operation, source)
-    if isinstance(operation, AddEntry):
-        return entry.find(operation, source)
-    if isinstance(operation, AddImport):
-        return imports.find_missing(operation, source)
-    if isinstance(operation, DeferImport):
-        return imports.find_deferrable(operation, source)
-    if isinstance(operation, ReplaceBody):
-        return body.find(operation, source)
-    raise PlanError([f"{source.path}: `{type(operation).__name__}` edits no Python file"])
-
-
 def find_in_text(operation: Operation, data: bytes) -> Sequence[Found]:
     """The places of any other file that an operation edits."""
-    from porter.find import text
-
     return list(text.find(operation, data)) if isinstance(operation, Substitute) else []
-
-
-def is_new_file(operation: Operation) -> bool:
-    """Whether an operation adds a file instead of editing one."""
-    return isinstance(operation, AddFile)

@@ -18,6 +18,7 @@ from porter.rulebook.operations import Insert
 
 def find(operation: Insert, source: SourceFile) -> Iterator[Found]:
     """The places to insert at; none where the code stands already."""
+    check(operation)
     if _is_there(operation, source):
         return
     if operation.at:

@@ -163,7 +163,8 @@ def may_match(operation: Operation, path: str, data: bytes) -> bool:
 
 def _gather(result: FileResult, package: str, tasks: Sequence[Task], findings: Findings) -> None:
     path, found_by_task, failures = result
-    findings.failures += failures
+    for failed, message in failures:
+        findings.failures.append(message if failed is None else f"{tasks[failed].name}: {message}")
     for index, found in found_by_task:
         rule = tasks[index].rule.id
         findings.places[index] = findings.places.get(index, 0) + len(found)

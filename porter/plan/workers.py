@@ -9,14 +9,17 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING
 
-from porter.errors import PlanError
+from porter.errors import PlanError, RuleFileError
 from porter.model import Operation
 
 if TYPE_CHECKING:
-    from porter.find import Found
+    from porter.find import Found, SourceFile
+
+#: What is wrong: with an operation by its index, or with the file as a whole.
+Failure = tuple["int | None", str]
 
 #: What is found in a file: its path, the places by operation, and what went wrong.
-FileResult = tuple[str, "list[tuple[int, list[Found]]]", list[str]]
+FileResult = tuple[str, "list[tuple[int, list[Found]]]", list[Failure]]
 
 #: A file to search: path, bytes, indexes of the operations to look for, package.
 Work = tuple[str, bytes, tuple[int, ...], str]
@@ -54,24 +57,31 @@ def run_files(
 
 def search_file(item: Work) -> FileResult:
     """All that the operations find in one file."""
-    from porter.find import SourceFile, find_in_python, find_in_text
+    from porter.find import SourceFile
 
     path, data, indexes, _ = item
     source = SourceFile(path, data, focus_words([_operations[i] for i in indexes], data))
     found: list[tuple[int, list[Found]]] = []
-    failures: list[str] = []
+    failures: list[Failure] = []
+    try:
+        if path.endswith(".py"):
+            source.tree  # noqa: B018  one message for a file that does not parse, not one a rule
+    except PlanError as problem:
+        return path, found, [(None, str(problem))]
     for index in indexes:
-        operation = _operations[index]
         try:
-            places = (
-                find_in_python(operation, source)
-                if path.endswith(".py")
-                else list(find_in_text(operation, data))
-            )
-            found.append((index, places))
-        except PlanError as problem:
-            failures += problem.failures
+            found.append((index, _places(_operations[index], source)))
+        except (PlanError, RuleFileError) as problem:
+            failures.append((index, str(problem)))
     return path, found, failures
+
+
+def _places(operation: Operation, source: SourceFile) -> list[Found]:
+    from porter.find import find_in_python, find_in_text
+
+    if source.path.endswith(".py"):
+        return find_in_python(operation, source)
+    return list(find_in_text(operation, source.data))
 
 
 def focus_words(operations: Sequence[Operation], data: bytes) -> set[bytes]:

@@ -49,6 +49,9 @@ class Rewrite(Operation):
         },
     )
 
+    def looks_for(self) -> str:
+        return self.match
+
 
 @dataclass(frozen=True)
 class Rename(Operation):
@@ -57,6 +60,9 @@ class Rename(Operation):
     kind: ClassVar[str] = "rename"
     old: str = _required("The qualified name to find, such as `torch.cuda.amp`.", key="from")
     new: str = _required("The qualified name that takes its place.", key="to")
+
+    def looks_for(self) -> str:
+        return self.old.rpartition(".")[2]
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,9 @@ class Insert(Operation):
     before: str = _spec("Insert above the statement that matches.", "pattern")
     after: str = _spec("Insert below the statement that matches.", "pattern")
     at: str = _spec("`start` (after the docstring and imports) or `end` of the body of `within`.")
+
+    def looks_for(self) -> str:
+        return self.before or self.after
 
 
 @dataclass(frozen=True)
@@ -87,6 +96,9 @@ class AddBranch(Operation):
         "pattern",
     )
 
+    def looks_for(self) -> str:
+        return self.chain
+
 
 @dataclass(frozen=True)
 class AddOperand(Operation):
@@ -100,6 +112,9 @@ class AddOperand(Operation):
         metadata={"doc": "`or` (default) or `and`.", "role": "operator", "key": ""},
     )
 
+    def looks_for(self) -> str:
+        return self.beside
+
 
 @dataclass(frozen=True)
 class AddEntry(Operation):
@@ -108,6 +123,9 @@ class AddEntry(Operation):
     kind: ClassVar[str] = "add-entry"
     to: str = _required("The name that the container is assigned to, such as `__all__`.")
     entry: str = _required("The entry as code; `key: value` for a dict.", "code")
+
+    def looks_for(self) -> str:
+        return self.to
 
 
 @dataclass(frozen=True)
@@ -127,6 +145,9 @@ class DeferImport(Operation):
 
     kind: ClassVar[str] = "defer-import"
     name: str = _required("The name that the import binds, such as `torchvision`.")
+
+    def looks_for(self) -> str:
+        return self.name
 
 
 @dataclass(frozen=True)
