@@ -44,7 +44,7 @@ def _apply(
     with _timed(seconds, "fetch"):
         ground = find_ground(request, into, cache, progress)
     with _timed(seconds, "plan"):
-        port = plan_port(request, ground)
+        port = plan_port(request, ground, cache)
     with _timed(seconds, "write"):
         decision = decide_port(port, ground, request.edits)
         if not request.dry_run:

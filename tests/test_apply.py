@@ -131,7 +131,7 @@ def test_doing_it_again_changes_nothing_and_neither_fetches_nor_plans(
     times = {path: path.stat().st_mtime_ns for path in world.into.rglob("*") if path.is_file()}
     for pin in (known_pin(package, version) for package, version in first.manifest.pins.items()):
         world.cache.archive_path(pin).unlink()
-    monkeypatch.setattr("porter.port.stages.make_plan", None)
+    monkeypatch.setattr("porter.port.planned.make_plan", None)
     again = world.apply()
     assert (again.status, again.manifest) == ("unchanged", first.manifest)
     assert again.plan == first.plan

@@ -26,8 +26,8 @@ from porter.diff import FileDiff, file_diffs
 from porter.errors import TreeStateError, WriteError
 from porter.manifest import read_manifest
 from porter.model import Plan, Rule, Target
-from porter.plan import make_plan
 from porter.port.earlier import without_replaced
+from porter.port.planned import planned
 from porter.port.pristine import pristine_trees
 from porter.render.blocks import Text, show
 from porter.render.difftext import diff_blocks, stat_blocks
@@ -138,7 +138,10 @@ def _port(
     """
     for package in choice.packages:
         check_name("--package", package, list(ground.trees))
-    plan = make_plan(rules, target, ground.trees, only=choice.only, without=choice.without)
+    plan, _ = planned(
+        rules, target, ground.trees, Cache(),
+        only=choice.only, without=choice.without, must_compile=False,
+    )  # fmt: skip
     if choice.packages:
         plan = _narrowed(plan, choice.packages)
     return plan, file_diffs(plan, ground.trees, ground.folders)

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 
 from porter.manifest import MANIFEST_PATH, Manifest, digest
 from porter.model import Plan, Rule, Skip
-from porter.plan import make_plan
 from porter.port.changes import Decision, EditPolicy, all_versions, decide
 from porter.port.earlier import earlier_files
 from porter.port.ground import Ground
-from porter.port.ported import PortedFile, check_compiles, ported_files
+from porter.port.planned import Planned, planned
+from porter.port.ported import PortedFile, ported_files
 from porter.port.record import make_manifest, recipe_digest
 from porter.port.request import Request
+from porter.source import Cache
 from porter.write import Change, Content, change_tree, read_present, write_tree
 
 _EDITED = "were edited by hand since the port"
@@ -33,18 +34,18 @@ class Port:
     manifest: Manifest
 
 
-def plan_port(request: Request, ground: Ground) -> Port:
+def plan_port(request: Request, ground: Ground, cache: Cache) -> Port:
     """Plan, unless the same plan was applied before, and make the files' new bytes.
+
+    Args:
+        cache: Where plans are kept, and found again.
 
     Raises:
         PlanError: The rules do not hold on the trees, or break a file.
         UnsupportedVersion: No rule is written for a package's version.
         UsageError: ``only`` or ``without`` names no rule.
     """
-    plan = _plan(request, ground)
-    files = ported_files(plan, lambda package, path: ground.trees[package].read(path))
-    if not ground.current:
-        check_compiles(files)
+    plan, files = _applied(ground) or _planned(request, ground, cache)
     recipe = recipe_digest(request.rules, request.only, request.without)
     manifest = make_manifest(
         plan, files, ground.trees, ground.packages, recipe, request.only, request.without
@@ -91,14 +92,22 @@ def write_port(port: Port, ground: Ground, decision: Decision) -> None:
         change_tree(ground.into, decision.changes, kept=kept, folders=gone)
 
 
-def _plan(request: Request, ground: Ground) -> Plan:
-    if ground.current and ground.manifest:
-        return ground.manifest.to_plan()
-    plan = make_plan(
-        request.rules, request.target, ground.trees, only=request.only, without=request.without
+def _applied(ground: Ground) -> Planned | None:
+    """What was applied before, if that is what is asked for."""
+    if not (ground.current and ground.manifest):
+        return None
+    plan = ground.manifest.to_plan()
+    return plan, ported_files(plan, lambda package, path: ground.trees[package].read(path))
+
+
+def _planned(request: Request, ground: Ground, cache: Cache) -> Planned:
+    rules, trees = request.rules, ground.trees
+    plan, files = planned(
+        rules, request.target, trees, cache, only=request.only, without=request.without
     )
-    skips = (*plan.skips, *_skips(request.rules, ground.missing))
-    return replace(plan, skips=tuple(sorted(skips, key=lambda skip: (skip.rule, skip.package))))
+    skips = (*plan.skips, *_skips(rules, ground.missing))
+    skips = tuple(sorted(skips, key=lambda skip: (skip.rule, skip.package)))
+    return replace(plan, skips=skips), files
 
 
 def _skips(rules: Sequence[Rule], missing: Iterable[str]) -> Iterator[Skip]:

@@ -1,4 +1,4 @@
-"""The cache folder: what is downloaded once, and shared by porters that run at once.
+"""The cache folder: what is downloaded or planned once, and shared by porters that run at once.
 
 Files arrive under a lock and by rename, so that whoever reads without the lock sees
 a whole file or none. A reader trusts no file here before it has checked its digest.
@@ -43,6 +43,10 @@ class Cache:
     def repository_path(self, pin: Pin) -> Path:
         """Where the pin's bare git repository is, or will be."""
         return self.root / "git" / f"{pin.package}-{pin.version}.git"
+
+    def plan_path(self, name: str) -> Path:
+        """Where the plan of that name is, or will be."""
+        return self.root / "plans" / f"{name}.json"
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:

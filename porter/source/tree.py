@@ -6,6 +6,7 @@ Paths are POSIX paths relative to the project root, the folder that holds
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -79,6 +80,11 @@ class ArchiveTree:
     def __init__(self, package: str, version: str, archive: bytes) -> None:
         self.package, self.version = package, version
         self._archive = archive
+
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of the archive, hex."""
+        return hashlib.sha256(self._archive).hexdigest()
 
     @cached_property
     def _contents(self) -> Contents:
