@@ -44,3 +44,12 @@ def test_the_readme_names_all_targets(name: str) -> None:
     for path in (ROOT / "targets").glob("*.toml"):
         if path.stem != "traits":
             assert f"`{path.stem}`" in text
+
+
+@pytest.mark.parametrize(("name", "comments"), [("README.md", True), ("README_zh-CN.md", False)])
+def test_the_target_in_the_readme_is_the_fixture(name: str, comments: bool) -> None:
+    target = (ROOT / "fixtures/targets/mychip.toml").read_text(encoding="utf-8")
+    text = (ROOT / name).read_text(encoding="utf-8")
+    for line in filter(None, target.splitlines()):
+        code = line if comments else line.partition("  #")[0]
+        assert f"    {code}" in text

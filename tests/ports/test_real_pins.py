@@ -12,10 +12,11 @@ from porter.model import Plan, Target
 from porter.plan import Tree, make_plan, search, tasks_for
 from porter.plan.selection import select_rules
 from porter.plan.splice import splice
+from porter.rulebook.catalog import get_target, load_rules
 from porter.source import fetch
 from porter.source.cache import Cache
 from porter.source.pins import known_pin
-from tests.helpers import MemoryTree, all_rules, all_targets
+from tests.helpers import FIXTURES, MemoryTree, all_rules, all_targets
 from tests.ports.invariants import problems
 
 pytestmark = pytest.mark.upstream
@@ -95,3 +96,16 @@ def test_every_edit_of_the_reppoints_readme_has_a_rule(edit: int) -> None:
         for rule in all_rules()
     }
     assert [rule for rule, texts in said.items() if re.search(rf"\b{edit}", " ".join(texts))] != []
+
+
+def test_a_new_chip_is_one_file_and_ones_own_rule_another(upstream_cache: Path) -> None:
+    target = get_target("mychip", [FIXTURES / "targets"])
+    trees = {name: tree(name, v, upstream_cache) for name, v in target.pins["default"].items()}
+    plan = make_plan(load_rules([FIXTURES / "rules"]), target, trees)
+    after = ported(plan, trees)
+    assert "mmengine/greets-the-chip" in plan.rule_digests
+    report = after["mmengine"].read("mmengine/utils/dl_utils/collect_env.py").decode()
+    assert "env_info['Ported for'] = 'mychip'" in report
+    device = after["mmengine"].read("mmengine/device/utils.py").decode()
+    assert "import torch_mychip  # noqa: F401" in device
+    assert "backend = 'myccl'" in after["mmengine"].read("mmengine/dist/utils.py").decode()
