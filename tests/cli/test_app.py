@@ -301,12 +301,18 @@ def test_a_reader_that_stops_reading_is_no_error() -> None:
 def test_an_interrupt_is_one_line(project: Path) -> None:
     fifo = project / "rules/mmcv/waits.toml"
     os.mkfifo(fifo)
+    # A shell's background job is deaf to interrupts, and would hand that on to its children.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = python("-m", "porter", "rules", "list", "--rules", "rules", cwd=project)
+    signal.signal(signal.SIGINT, before)
     # Opening the pipe for writing succeeds once porter has opened it for reading.
     writer = os.open(fifo, os.O_WRONLY)
-    time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
-    os.close(writer)
+    try:
+        time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    finally:
+        os.close(writer)
+        process.kill()
     assert process.returncode == app.INTERRUPTED
     assert (out, err) == ("", "error: interrupted; `porter status` tells how a folder stands\n")
