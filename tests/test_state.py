@@ -115,6 +115,17 @@ def test_a_clean_package_is_compared_with_its_release_if_there_is_one(world: Wor
     assert found["mmdet"].state == found["mmengine"].state == "clean"
 
 
+def test_installed_packages_are_compared_without_the_setup_py_that_wheels_lack(
+    world: World,
+) -> None:
+    world.install()
+    world.edit(ROI, b"x", b"y")
+    releases = {name: MemoryTree(name, "", release(name)) for name in ("mmcv", "mmdet")}
+    found = {p.package: p for p in inspect(world.into, releases=releases).packages}
+    assert found["mmcv"].edited == (ROI,)
+    assert found["mmdet"].state == "clean"
+
+
 def test_a_package_installed_in_another_version_is_clean_again(world: World) -> None:
     world.install()
     world.apply()

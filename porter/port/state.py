@@ -132,6 +132,9 @@ def _pending(package: str, journal: Journal | None) -> tuple[str, ...]:
 
 def _unported(into: Path, folder: FolderTree, release: Tree | None) -> PackageState:
     changed = differences(folder, release) if release else []
+    if folder.only:
+        # A wheel leaves the release's setup.py behind.
+        changed = [path for path in changed if path.startswith(f"{folder.only}/")]
     root = folder.root.relative_to(into)
     return PackageState(
         package=folder.package,
