@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no failure. The rest is as Hypothesis has it, in CI and elsewhere.
+settings.register_profile("porter", deadline=None)
+settings.load_profile("porter")
 
 
 @pytest.fixture(autouse=True)

@@ -4,15 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from porter.source import Cache
 
 from .helpers import RELEASE, Server, make_archive, serving
-
-# A busy machine is no failure.
-settings.register_profile("porter", deadline=None)
-settings.load_profile("porter")
 
 
 @pytest.fixture
