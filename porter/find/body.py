@@ -25,7 +25,7 @@ def find(operation: ReplaceBody, source: SourceFile) -> Iterator[Found]:
     Raises:
         BodyChanged: If the body's digest is none of the rule's.
     """
-    for name, node in source.definitions():
+    for name, node in source.definitions:
         if name != operation.within or isinstance(node, ast.ClassDef):
             continue
         span, indent = _body(node, source)

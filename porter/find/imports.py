@@ -136,7 +136,7 @@ def _binds(alias: ast.alias) -> str:
 def _users(name: str, source: SourceFile) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
     """The outermost functions in whose bodies the name is read."""
     users: list[ast.FunctionDef | ast.AsyncFunctionDef] = []
-    for _, node in source.definitions():
+    for _, node in source.definitions:
         if isinstance(node, ast.ClassDef) or any(node in ast.walk(user) for user in users):
             continue
         used = any(

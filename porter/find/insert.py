@@ -34,7 +34,7 @@ def _is_there(operation: Insert, source: SourceFile) -> bool:
     if isinstance(first, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         prefix = f"{operation.within}." if operation.at and operation.within else ""
         name = f"{prefix or _scope(operation, source)}{first.name}"
-        return any(name == known for known, _ in source.definitions())
+        return any(name == known for known, _ in source.definitions)
     return holds(source, operation.code, operation.within)
 
 
@@ -43,7 +43,7 @@ def _scope(operation: Insert, source: SourceFile) -> str:
     for match in anchors(operation.before or operation.after, source, operation.within):
         around = [
             name
-            for name, node in source.definitions()
+            for name, node in source.definitions
             if source.names.start(node) < match.span[0] and match.span[1] <= source.names.end(node)
         ]
         return f"{around[-1]}." if around else ""
@@ -102,7 +102,7 @@ def _bodies(within: str, source: SourceFile) -> Iterator[tuple[list[ast.stmt], s
     if within in ("", MODULE_LEVEL):
         yield source.tree.body, ""
         return
-    for name, node in source.definitions():
+    for name, node in source.definitions:
         if name == within:
             start = source.names.start(node.body[0])
             yield node.body, source.indent_at(start)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -78,7 +78,8 @@ class SourceFile:
         return Focus(self.data, cut_points(self.tree, self.data, self.lines, self._words))
 
     @cached_property
-    def _spans(self) -> dict[cst.CSTNode, Span]:
+    def _spans(self) -> Mapping[cst.CSTNode, Any]:
+        """Where each node stands in the text that is left of the file."""
         import libcst
         from libcst.metadata import ByteSpanPositionProvider
 
@@ -87,11 +88,7 @@ class SourceFile:
         # A MetadataWrapper would visit every node once more, for providers we do not use.
         provider = ByteSpanPositionProvider()
         provider._gen_impl(module)
-        spans: Any = provider._computed
-        back = self.focus.original
-        return {
-            node: (back(span.start), back(span.start + span.length)) for node, span in spans.items()
-        }
+        return provider._computed
 
     @cached_property
     def _by_kind(self) -> dict[type, list[cst.CSTNode]]:
@@ -108,7 +105,8 @@ class SourceFile:
 
     def span(self, node: cst.CSTNode) -> Span:
         """Where a libcst node stands in the whole file, without white space around it."""
-        return self._spans[node]
+        span, back = self._spans[node], self.focus.original
+        return back(span.start), back(span.start + span.length)
 
     def text(self, span: Span) -> str:
         """The text of a span."""
@@ -131,15 +129,14 @@ class SourceFile:
         """The spans of the functions and classes that a ``within`` names."""
         return [
             (self.names.start(node), self.names.end(node))
-            for name, node in self.definitions()
+            for name, node in self.definitions
             if name == within or fnmatchcase(name, within)
         ]
 
-    def definitions(
-        self,
-    ) -> Iterator[tuple[str, Definition]]:
+    @cached_property
+    def definitions(self) -> Sequence[tuple[str, Definition]]:
         """Every function and class with its qualified name, outer ones first."""
-        return _definitions(self.tree.body, "")
+        return tuple(_definitions(self.tree.body, ""))
 
     def allows(self, within: str, span: Span) -> bool:
         """Whether a span lies where a ``within`` lets an operation look."""
@@ -153,7 +150,7 @@ class SourceFile:
 
     @cached_property
     def _definition_spans(self) -> Sequence[Span]:
-        return [(self.names.start(node), self.names.end(node)) for _, node in self.definitions()]
+        return [(self.names.start(node), self.names.end(node)) for _, node in self.definitions]
 
 
 def _definitions(body: Iterable[ast.stmt], prefix: str) -> Iterator[tuple[str, Definition]]:
