@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -16,6 +16,8 @@ from porter.find.names import Names
 
 if TYPE_CHECKING:
     import libcst as cst
+
+    from porter.find.spans import Spans
 
 Span = tuple[int, int]
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -78,23 +80,20 @@ class SourceFile:
         return Focus(self.data, cut_points(self.tree, self.data, self.lines, self._words))
 
     @cached_property
-    def _spans(self) -> Mapping[cst.CSTNode, Any]:
+    def _spans(self) -> Spans:
         """Where each node stands in the text that is left of the file."""
         import libcst
-        from libcst.metadata import ByteSpanPositionProvider
+
+        from porter.find.spans import Spans
 
         self.tree  # noqa: B018  the clearer error comes first
-        module = libcst.parse_module(self.focus.text)
-        # A MetadataWrapper would visit every node once more, for providers we do not use.
-        provider = ByteSpanPositionProvider()
-        provider._gen_impl(module)
-        return provider._computed
+        return Spans(libcst.parse_module(self.focus.text))
 
     @cached_property
     def _by_kind(self) -> dict[type, list[cst.CSTNode]]:
         """The nodes of each class, in the order of the file."""
         kinds: dict[type, list[cst.CSTNode]] = {}
-        for node in self._spans:
+        for node in self._spans.nodes:
             kinds.setdefault(type(node), []).append(node)
         return kinds
 
@@ -105,8 +104,8 @@ class SourceFile:
 
     def span(self, node: cst.CSTNode) -> Span:
         """Where a libcst node stands in the whole file, without white space around it."""
-        span, back = self._spans[node], self.focus.original
-        return back(span.start), back(span.start + span.length)
+        start, end = self._spans[node]
+        return self.focus.original(start), self.focus.original(end)
 
     def text(self, span: Span) -> str:
         """The text of a span."""
