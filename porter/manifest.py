@@ -133,7 +133,8 @@ class Manifest:
 
     def location(self, package: str, path: str) -> str:
         """Where a package's file is, as a POSIX path relative to the tree."""
-        return str(PurePosixPath(self.packages[package].folder, path))
+        folder = self.packages[package].folder
+        return path if folder == "." else f"{folder}/{path}"
 
     def to_plan(self) -> Plan:
         """The plan that was applied."""

@@ -108,10 +108,12 @@ def _made_folders(
         yield from (str(root / folder) for folder in own - upstream)
 
 
-def _folders(paths: Iterable[str]) -> set[PurePosixPath]:
-    nearest = {path.rpartition("/")[0] for path in paths}
-    return {folder for path in nearest for folder in _upwards(PurePosixPath(path))}
-
-
-def _upwards(folder: PurePosixPath) -> Sequence[PurePosixPath]:
-    return (folder, *folder.parents)
+def _folders(paths: Iterable[str]) -> set[str]:
+    """Every folder that a path is in, up to the root, which is empty."""
+    found: set[str] = set()
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        while folder not in found:
+            found.add(folder)
+            folder = folder.rpartition("/")[0]
+    return found

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
-def flush(folder: Path, files: Iterable[Path]) -> None:
+def flush(folder: Path, files: Iterable[Path | str]) -> None:
     """Bring everything written under ``folder`` to the disk.
 
     An ``fsync`` of each of the 2,300 files of a fresh tree takes as long as the whole
@@ -25,7 +25,7 @@ def flush(folder: Path, files: Iterable[Path]) -> None:
     """
     if not _syncfs(folder):
         for file in files:
-            fsync(file)
+            fsync(Path(file))
 
 
 def fsync(path: Path) -> None:
