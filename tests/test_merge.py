@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,6 +50,23 @@ def test_both_sides_changes_are_kept(
 def test_a_conflict_is_no_merge(ours: bytes | None, theirs: bytes | None) -> None:
     with pytest.raises(ValueError, match="side"):
         merge(BASE, ours, theirs)
+
+
+WITHOUT_GIT = r"""
+from porter.errors import SourceError
+from porter.port.merge import merge
+try:
+    merge(b"a\nb\nc\n", b"A\nb\nc\n", b"a\nb\nC\n")
+except SourceError as error:
+    print(error)
+"""
+
+
+def test_merging_without_git_is_an_error_that_says_so(tmp_path: Path) -> None:
+    environment = {**os.environ, "PATH": str(tmp_path)}
+    command = [sys.executable, "-c", WITHOUT_GIT]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("merging hand edits needs git, which is not there\n", "")
 
 
 LINES = st.lists(st.sampled_from([b"a\n", b"b\n", b"\n", b"c"]), max_size=12).map(b"".join)

@@ -50,20 +50,19 @@ def _merged(*sides: bytes) -> bytes:
 
 
 def _git(arguments: list[str], folder: str) -> tuple[int, bytes, str]:
-    # Imported here, as hardly any run merges.
-    import git
-
+    # Imported here, as hardly any run merges. It is importing that fails where there is no git.
     try:
-        status, output, message = git.Git(folder).execute(
-            ["git", *arguments],
-            with_extended_output=True,
-            with_exceptions=False,
-            stdout_as_string=False,
-            strip_newline_in_stdout=False,
-        )
-    except (git.GitCommandNotFound, ImportError) as problem:
+        import git
+    except ImportError as problem:
         raise SourceError(
             "merging hand edits needs git, which is not there",
             hint="Install git, or give --overwrite-edits.",
         ) from problem
+    status, output, message = git.Git(folder).execute(
+        ["git", *arguments],
+        with_extended_output=True,
+        with_exceptions=False,
+        stdout_as_string=False,
+        strip_newline_in_stdout=False,
+    )
     return status, bytes(output), str(message)
