@@ -9,6 +9,7 @@ elsewhere never meets it.
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from porter.sim.spec import Spec
@@ -28,11 +29,12 @@ def announce(spec: Spec) -> None:
         WriteError: If the cache folder cannot be written.
     """
     os.environ[SPEC_VARIABLE] = spec.to_json()
-    package = str(Path(__file__).resolve().parents[2])
+    wanted = [str(_bootstrap(Cache())), str(Path(__file__).resolve().parents[2])]
     before = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    wanted = [str(_bootstrap(Cache())), package]
     paths = wanted + [path for path in before if path and path not in wanted]
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+    # multiprocessing's spawn gives a child its parent's sys.path in place of PYTHONPATH.
+    sys.path.extend(path for path in wanted if path not in sys.path)
 
 
 def _bootstrap(cache: Cache) -> Path:

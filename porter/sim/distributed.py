@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch.distributed import distributed_c10d as c10d
 
 from porter.sim.spec import Spec
 
@@ -36,8 +37,11 @@ def _group_class(spec: Spec) -> type:
         def __init__(self, store: Any, rank: int, size: int, timeout: timedelta) -> None:
             super().__init__(rank, size)
             self._gloo = ProcessGroupGloo(store, rank, size, timeout)
-            self._device_types = [torch.device(spec.device)]
             self._ranks = (rank, size)
+
+        @property
+        def _device_types(self) -> list[torch.device]:
+            return [torch.device(spec.device)]
 
         def getBackendName(self) -> str:
             """The backend's name."""
@@ -53,19 +57,19 @@ def _group_class(spec: Spec) -> type:
 
         def broadcast(self, tensors: Tensors, opts: Any = None, *more: Any) -> Any:
             """Give every process the tensors of one."""
-            opts = opts or dist.BroadcastOptions()
+            opts = opts or c10d.BroadcastOptions()
             return self._done(self._gloo.broadcast(self._host(tensors), opts), tensors)
 
         def allreduce(self, tensors: Tensors, opts: Any = None, *more: Any) -> Any:
             """Reduce over all processes, in place."""
-            opts = opts or dist.AllreduceOptions()
+            opts = opts or c10d.AllreduceOptions()
             average = self._sum_for_average(opts)
             work = self._gloo.allreduce(self._host(tensors), opts)
             return self._done(work, tensors, average)
 
         def allreduce_coalesced(self, tensors: Tensors, opts: Any = None, *more: Any) -> Any:
             """As ``allreduce``, of several tensors."""
-            plain = dist.AllreduceOptions()
+            plain = c10d.AllreduceOptions()
             if opts is not None:
                 plain.reduceOp = opts.reduceOp
             for tensor in tensors:
@@ -74,13 +78,13 @@ def _group_class(spec: Spec) -> type:
 
         def reduce(self, tensors: Tensors, opts: Any = None, *more: Any) -> Any:
             """Reduce to one process."""
-            opts = opts or dist.ReduceOptions()
+            opts = opts or c10d.ReduceOptions()
             average = self._sum_for_average(opts)
             return self._done(self._gloo.reduce(self._host(tensors), opts), tensors, average)
 
         def allgather(self, outputs: Sequence[Tensors], inputs: Tensors, opts: Any = None) -> Any:
             """Give every process the tensors of all."""
-            opts = opts or dist.AllgatherOptions()
+            opts = opts or c10d.AllgatherOptions()
             work = self._gloo.allgather([self._host(o) for o in outputs], self._host(inputs), opts)
             return self._done(work, list(outputs))
 
@@ -107,13 +111,13 @@ def _group_class(spec: Spec) -> type:
 
         def gather(self, outputs: Sequence[Tensors], inputs: Tensors, opts: Any = None) -> Any:
             """Give one process the tensors of all."""
-            opts = opts or dist.GatherOptions()
+            opts = opts or c10d.GatherOptions()
             work = self._gloo.gather([self._host(o) for o in outputs], self._host(inputs), opts)
             return self._done(work, list(outputs))
 
         def scatter(self, outputs: Tensors, inputs: Sequence[Tensors], opts: Any = None) -> Any:
             """Give every process its part of one's tensors."""
-            opts = opts or dist.ScatterOptions()
+            opts = opts or c10d.ScatterOptions()
             work = self._gloo.scatter(self._host(outputs), [self._host(i) for i in inputs], opts)
             return self._done(work, list(outputs))
 
@@ -124,7 +128,7 @@ def _group_class(spec: Spec) -> type:
             return self._finished(list(outputs))
 
         def _reduce_scatter_base(self, output: torch.Tensor, input: torch.Tensor, opts: Any = None) -> Any:
-            plain = dist.AllreduceOptions()
+            plain = c10d.AllreduceOptions()
             if opts is not None:
                 plain.reduceOp = opts.reduceOp
             whole = input.clone()
