@@ -479,7 +479,7 @@ class Call {
     signature_.mix(tensor);
     if (!tensor.is_privateuseone()) return foreign_in(tensor, written);
     if (index_ < 0) index_ = tensor.device().index();
-    if (tensor.device().index() != index_) fail_mixed(tensor.device());
+    if (tensor.device().index() != index_ && op_.route != Route::copy) fail_mixed(tensor.device());
     check_tensor(op_, tensor, op_.flags.load(std::memory_order_relaxed));
     if (op_.masks && (tensor.scalar_type() == at::kBool || tensor.scalar_type() == at::kByte)) mask_ = true;
     auto impl = c10::make_intrusive<TensorImpl>(
@@ -504,12 +504,11 @@ class Call {
   }
 
   // Mixing is decided when all arguments are known: a device tensor may come last.
-  void close_arguments(bool has_generator) {
+  void close_arguments() const {
     if (index_ >= 0 && !op_.mixes && foreign_) fail_mixed(*foreign_);
     bool index_of_cpu = op_.mixes && op_.masks && !aliases_.empty() && first_is_foreign_;
     TORCH_CHECK(
         !index_of_cpu, "indices should be either on cpu or on the same device as the indexed tensor (cpu)");
-    (void)has_generator;
   }
 
   Tensor out(const Tensor& result) {
@@ -703,7 +702,7 @@ struct Kernel final : c10::OperatorKernel {
       auto& value = (*stack)[first + i];
       value = call.in(value, op->kinds[i], op->writes[i]);
     }
-    call.close_arguments(op->generator >= 0);
+    call.close_arguments();
     if (op->generator >= 0) choose_generator((*stack)[first + op->generator], call.device_index());
     note(flags, call, to_host);
     run(handle, stack, first, count);
@@ -755,7 +754,6 @@ struct Kernel final : c10::OperatorKernel {
 Tensor empty(
     c10::IntArrayRef size, std::optional<at::ScalarType> dtype, std::optional<at::Layout>,
     std::optional<Device> device, std::optional<bool>, std::optional<at::MemoryFormat> format) {
-  c10::impl::ExcludeDispatchKeyGuard unused(DispatchKeySet{});
   c10::DeviceGuard guard(device.value_or(Device(kChip)));
   return at::detail::empty_generic(
       size, &g_allocator, DispatchKeySet(DispatchKey::PrivateUse1), c10::dtype_or_default(dtype), format);
@@ -923,11 +921,18 @@ void register_kernels() {
   aten.impl("empty_strided", &empty_strided);
   aten.impl("_efficientzerotensor", &zeros);
   aten.impl("record_stream", &record_stream);
+  // Else torch resolves a conjugate by a clone, which is a copy from a conjugate, and so on.
+  for (auto key : {DispatchKey::Conjugate, DispatchKey::Negative}) {
+    auto& lazy = library("aten", key);
+    lazy.impl("_copy_from", torch::CppFunction::makeFallthrough());
+    lazy.impl("_copy_from_and_resize", torch::CppFunction::makeFallthrough());
+  }
   for (auto key : {DispatchKey::PrivateUse1, DispatchKey::AutogradPrivateUse1}) {
     auto& cells = library("aten", key);
     cells.impl("_thnn_fused_lstm_cell", &lstm_cell);
     cells.impl("_thnn_fused_gru_cell", &gru_cell);
   }
+  library("_", DispatchKey::AutocastPrivateUse1).fallback(torch::CppFunction::makeFallthrough());
   auto& own_ops = *new torch::Library(torch::Library::DEF, "porter_sim", std::nullopt, __FILE__, __LINE__);
   own_ops.def("host(Tensor self) -> Tensor", torch::dispatch(DispatchKey::CompositeExplicitAutograd, &host));
   own_ops.def("get_state(int device) -> Tensor", torch::dispatch(DispatchKey::CompositeExplicitAutograd, &get_state));

@@ -136,6 +136,7 @@ def main() -> None:
         if time.monotonic() - start > chosen.seconds:
             left += 1
             continue
+        print(key, file=open("/tmp/simown/cur","w"))
         problem = compare(op, device, chosen.most)
         done.append(key)
         if problem:
