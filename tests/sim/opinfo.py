@@ -20,7 +20,7 @@ from torch.testing._internal.common_methods_invocations import op_db
 from torch.utils._pytree import tree_flatten, tree_map
 
 from porter.catalog import get_target
-from porter.sim import install
+from porter.sim import install, op_calls
 
 SEED = 20240611
 
@@ -99,22 +99,23 @@ def samples(op: Any, most: int) -> Iterator[Any]:
         yield from islice(op.sample_inputs("cpu", dtype, requires_grad=grad), most)
 
 
-def compare(op: Any, device: str, most: int) -> str:
-    """Empty if all samples agree; else what is different."""
-    grad = bool(op.supports_autograd)
+def compare(op: Any, device: str, most: int) -> tuple[int, str]:
+    """How many samples were compared, and what is different, if anything."""
+    grad, compared = bool(op.supports_autograd), 0
     torch.manual_seed(SEED)
     for number, sample in enumerate(list(samples(op, most))):
         try:
             expected = run(op, sample, "cpu", grad)
         except Exception:
-            continue  # not a sample that this torch can run at all
+            continue  # a sample that the CPU refuses
         try:
             found = run(op, sample, device, grad)
         except Exception as problem:
-            return f"sample {number}: {type(problem).__name__}: {str(problem).splitlines()[0][:200]}"
+            return compared, f"sample {number}: {type(problem).__name__}: {str(problem).splitlines()[0][:200]}"
         if len(expected) != len(found) or not all(map(same, expected, found)):
-            return f"sample {number}: results differ"
-    return ""
+            return compared, f"sample {number}: results differ"
+        compared += 1
+    return compared, ""
 
 
 def main() -> None:
@@ -128,7 +129,7 @@ def main() -> None:
     device = install(get_target(chosen.target)).device
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    start, done, failed, left = time.monotonic(), [], {}, 0
+    start, done, failed, left = time.monotonic(), {}, {}, 0
     for op in op_db:
         key = key_of(op)
         if op.name in LEFT_OUT or (chosen.ops and key not in chosen.ops):
@@ -136,14 +137,19 @@ def main() -> None:
         if time.monotonic() - start > chosen.seconds:
             left += 1
             continue
-        print(key, file=open("/tmp/simown/cur","w"))
-        problem = compare(op, device, chosen.most)
-        done.append(key)
+        done[key], problem = compare(op, device, chosen.most)
         if problem:
             failed[key] = problem
             print(key, problem, file=sys.stderr, flush=True)
-    seconds = round(time.monotonic() - start, 1)
-    print(json.dumps({"compared": done, "failed": failed, "left": left, "seconds": seconds}))
+    report = {
+        "samples": done,
+        "failed": failed,
+        "left": left,
+        "bytes": sum(getattr(torch, device).memory_allocated(i) for i in range(getattr(torch, device).device_count())),
+        "calls": op_calls(),
+        "seconds": round(time.monotonic() - start, 1),
+    }
+    print(json.dumps(report))
 
 
 if __name__ == "__main__":
