@@ -13,10 +13,10 @@ from porter.sim.run import open_shell, run_module, run_script
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line; what follows the script is the script's own."""
+    """The command line; what follows the script or the module is its own."""
     made = argparse.ArgumentParser(prog="python -m porter.sim", description=__doc__)
     made.add_argument("--target", required=True, help="name of the chip, or a target file")
-    made.add_argument("-m", dest="module", metavar="MODULE", help="run a module, as python -m does")
+    made.add_argument("-m", dest="module", action="store_true", help="run a module, as python -m")
     made.add_argument("rest", nargs=argparse.REMAINDER, metavar="script.py ...")
     return made
 
@@ -26,8 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser().parse_args(arguments)
     try:
         target = get_target(*_target(chosen.target))
-        if chosen.module:
-            run_module(target, chosen.module, chosen.rest)
+        if chosen.rest and chosen.module:
+            run_module(target, chosen.rest[0], chosen.rest[1:])
         elif chosen.rest:
             run_script(target, Path(chosen.rest[0]), chosen.rest[1:])
         else:
