@@ -51,7 +51,20 @@ using c10::Stream;
 using c10::TensorImpl;
 using torch::jit::Stack;
 
+#if PORTER_TORCH >= 204
+template <class T>
+using maybe = std::optional<T>;
+constexpr auto nothing = std::nullopt;
+#else
+template <class T>
+using maybe = c10::optional<T>;
+constexpr auto nothing = c10::nullopt;
+#endif
+
 constexpr auto kChip = c10::DeviceType::PrivateUse1;
+
+bool on_chip(const Tensor& tensor) { return tensor.device().type() == kChip; }
+
 constexpr int kMostDevices = 64;
 
 // ---------------------------------------------------------------- devices and streams
@@ -477,7 +490,7 @@ class Call {
   Tensor in(const Tensor& tensor, bool written) {
     if (!tensor.defined()) return tensor;
     signature_.mix(tensor);
-    if (!tensor.is_privateuseone()) return foreign_in(tensor, written);
+    if (!on_chip(tensor)) return foreign_in(tensor, written);
     if (index_ < 0) index_ = tensor.device().index();
     if (tensor.device().index() != index_ && op_.route != Route::copy) fail_mixed(tensor.device());
     check_tensor(op_, tensor, op_.flags.load(std::memory_order_relaxed));
@@ -638,7 +651,7 @@ class Call {
   Signature signature_;
   DeviceIndex index_ = -1;
   bool mask_ = false, first_is_foreign_ = false;
-  std::optional<Device> foreign_;
+  maybe<Device> foreign_;
   c10::SmallVector<Alias, 6> aliases_;
   c10::SmallVector<StorageAlias, 6> storages_;
   c10::SmallVector<Tensor, 2> foreigners_;
@@ -752,16 +765,16 @@ struct Kernel final : c10::OperatorKernel {
 };
 
 Tensor empty(
-    c10::IntArrayRef size, std::optional<at::ScalarType> dtype, std::optional<at::Layout>,
-    std::optional<Device> device, std::optional<bool>, std::optional<at::MemoryFormat> format) {
+    c10::IntArrayRef size, maybe<at::ScalarType> dtype, maybe<at::Layout>,
+    maybe<Device> device, maybe<bool>, maybe<at::MemoryFormat> format) {
   c10::DeviceGuard guard(device.value_or(Device(kChip)));
   return at::detail::empty_generic(
       size, &g_allocator, DispatchKeySet(DispatchKey::PrivateUse1), c10::dtype_or_default(dtype), format);
 }
 
 Tensor empty_strided(
-    c10::IntArrayRef size, c10::IntArrayRef stride, std::optional<at::ScalarType> dtype,
-    std::optional<at::Layout>, std::optional<Device> device, std::optional<bool>) {
+    c10::IntArrayRef size, c10::IntArrayRef stride, maybe<at::ScalarType> dtype,
+    maybe<at::Layout>, maybe<Device> device, maybe<bool>) {
   c10::DeviceGuard guard(device.value_or(Device(kChip)));
   return at::detail::empty_strided_generic(
       size, stride, &g_allocator, DispatchKeySet(DispatchKey::PrivateUse1), c10::dtype_or_default(dtype));
@@ -769,9 +782,9 @@ Tensor empty_strided(
 
 // A tensor without memory would need kernels that know it; plain zeros mean the same.
 Tensor zeros(
-    c10::IntArrayRef size, std::optional<at::ScalarType> dtype, std::optional<at::Layout> layout,
-    std::optional<Device> device, std::optional<bool> pin) {
-  return empty(size, dtype, layout, device, pin, std::nullopt).zero_();
+    c10::IntArrayRef size, maybe<at::ScalarType> dtype, maybe<at::Layout> layout,
+    maybe<Device> device, maybe<bool> pin) {
+  return empty(size, dtype, layout, device, pin, nothing).zero_();
 }
 
 void record_stream(Tensor&, Stream) {}
@@ -779,7 +792,7 @@ void record_stream(Tensor&, Stream) {}
 // torch takes the fused cells on a plugin's device; these are the same cells, unfused.
 std::tuple<Tensor, Tensor, Tensor> lstm_cell(
     const Tensor& from_input, const Tensor& from_hidden, const Tensor& cell,
-    const std::optional<Tensor>& input_bias, const std::optional<Tensor>& hidden_bias) {
+    const maybe<Tensor>& input_bias, const maybe<Tensor>& hidden_bias) {
   auto gates = from_input + from_hidden;
   if (input_bias && input_bias->defined()) gates = gates + *input_bias;
   if (hidden_bias && hidden_bias->defined()) gates = gates + *hidden_bias;
@@ -790,7 +803,7 @@ std::tuple<Tensor, Tensor, Tensor> lstm_cell(
 
 std::tuple<Tensor, Tensor> gru_cell(
     const Tensor& from_input, const Tensor& from_hidden, const Tensor& hidden,
-    const std::optional<Tensor>& input_bias, const std::optional<Tensor>& hidden_bias) {
+    const maybe<Tensor>& input_bias, const maybe<Tensor>& hidden_bias) {
   bool biased = input_bias && input_bias->defined();
   auto input = (biased ? from_input + *input_bias : from_input).chunk(3, 1);
   auto state = (biased ? from_hidden + *hidden_bias : from_hidden).chunk(3, 1);
@@ -813,7 +826,7 @@ at::ScalarType lower_dtype() {
 }
 
 bool eligible(const Tensor& tensor) {
-  return tensor.defined() && tensor.is_privateuseone() && tensor.is_floating_point() &&
+  return tensor.defined() && on_chip(tensor) && tensor.is_floating_point() &&
       tensor.scalar_type() != at::kDouble;
 }
 
@@ -872,7 +885,7 @@ struct Autocast final : c10::OperatorKernel {
 
 // A CPU tensor over the bytes of a device tensor, which it keeps alive.
 Tensor host(const Tensor& tensor) {
-  if (!tensor.is_privateuseone()) return tensor;
+  if (!on_chip(tensor)) return tensor;
   auto kept = new Storage(tensor.storage());
   auto free = [](void* context) { delete static_cast<Storage*>(context); };
   auto data = DataPtr(const_cast<void*>(kept->data()), kept, free, Device(c10::DeviceType::CPU));
@@ -933,7 +946,7 @@ void register_kernels() {
     cells.impl("_thnn_fused_gru_cell", &gru_cell);
   }
   library("_", DispatchKey::AutocastPrivateUse1).fallback(torch::CppFunction::makeFallthrough());
-  auto& own_ops = *new torch::Library(torch::Library::DEF, "porter_sim", std::nullopt, __FILE__, __LINE__);
+  auto& own_ops = *new torch::Library(torch::Library::DEF, "porter_sim", nothing, __FILE__, __LINE__);
   own_ops.def("host(Tensor self) -> Tensor", torch::dispatch(DispatchKey::CompositeExplicitAutograd, &host));
   own_ops.def("get_state(int device) -> Tensor", torch::dispatch(DispatchKey::CompositeExplicitAutograd, &get_state));
   own_ops.def(

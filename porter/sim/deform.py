@@ -29,7 +29,9 @@ def npu_deformable_conv2dbk(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Gradients of the input, the weight, the offsets with the masks, and the bias."""
     bias = weight.new_zeros(weight.shape[0])
-    leaves = [leaf.requires_grad_() for leaf in _on_host(input, weight, offset, bias) if leaf is not None]
+    leaves = [
+        leaf.requires_grad_() for leaf in _on_host(input, weight, offset, bias) if leaf is not None
+    ]
     with torch.enable_grad():
         output, _ = _convolve(*leaves, **options)
     found = torch.autograd.grad(output, leaves, _on_host(grad)[0])
@@ -56,9 +58,10 @@ def _convolve(
     deformable_groups: int = 1,
     modulated: bool = True,
 ) -> tuple[Tensor, Tensor]:
-    batch, channels = input.shape[:2]
-    height, width = offset.shape[2:]
-    columns = _sample(input, offset, weight.shape[2:], stride[2:], padding[::2], dilation[2:], deformable_groups)
+    batch, _, height, width = offset.shape
+    columns = _sample(
+        input, offset, weight.shape[2:], stride[2:], padding[::2], dilation[2:], deformable_groups
+    )
     filters = weight.reshape(groups, weight.shape[0] // groups, -1)
     parts = columns.reshape(batch, groups, filters.shape[2], height * width)
     output = torch.einsum("gok,ngkp->ngop", filters, parts).reshape(batch, -1, height, width)
@@ -66,7 +69,13 @@ def _convolve(
 
 
 def _sample(
-    input: Tensor, offset: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, groups: int
+    input: Tensor,
+    offset: Tensor,
+    kernel: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
 ) -> Tensor:
     """The input at every kernel point, (N, C, K, H, W), bilinear, zero outside."""
     batch, channels, rows, columns = input.shape

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections import namedtuple
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
 
@@ -25,16 +25,15 @@ Properties = namedtuple("Properties", "name total_memory major minor multi_proce
 
 def device_module(spec: Spec, native: Native) -> ModuleType:
     """The module, with its submodules ``amp`` and what the traits add."""
-    module = DeviceModule(spec, native)
+    peaks = "peak-memory-statistics" in spec.traits
+    module = (PeakDeviceModule if peaks else DeviceModule)(spec, native)
     members = stream_members(spec.device, native)
     if "own-typed-tensors" in spec.traits:
         members.update(tensor_types(spec.device))
-    if "peak-memory-statistics" not in spec.traits:
-        members.update(dict.fromkeys(DeviceModule.PEAK_STATISTICS))
+    members["amp"] = amp_module(spec)
+    sys.modules[members["amp"].__name__] = members["amp"]
     for name, value in members.items():
         setattr(module, name, value)
-    module.amp = amp_module(spec)
-    sys.modules[module.amp.__name__] = module.amp
     return module
 
 
@@ -46,50 +45,29 @@ class DeviceModule(ModuleType):
         native: The compiled chip.
     """
 
-    PEAK_STATISTICS = (
-        "max_memory_allocated",
-        "max_memory_reserved",
-        "reset_peak_memory_stats",
-        "reset_max_memory_allocated",
-    )
-
     def __init__(self, spec: Spec, native: Native) -> None:
         super().__init__(f"torch.{spec.device}", f"The simulated {spec.chip}.")
         self.__path__: list[str] = []
         self._spec, self._native = spec, native
-        self._seeds: list[int] = []
+        self.device = _device_context(native, self._index)
 
-        class device:
-            """Make a device the current one inside a ``with`` block."""
+    def _index(self, device: Any = None) -> int:
+        """The number of the device that a number, a name or nothing stands for."""
+        index = device
+        if device is not None and not isinstance(device, int):
+            place = torch.device(device)
+            if place.type != self._spec.device:
+                raise ValueError(f"expected a {self._spec.device} device, not {place}")
+            index = place.index
+        if index is None or index < 0:
+            return self._native.device()
+        if index >= self._spec.profile.device_count:
+            raise RuntimeError(f"invalid device ordinal {index}")
+        return int(index)
 
-            def __init__(self, device: Any) -> None:
-                self.index, self.before = index_of(device), -1
-
-            def __enter__(self) -> None:
-                self.before = native.device()
-                native.set_device(self.index)
-
-            def __exit__(self, *problem: object) -> None:
-                native.set_device(self.before)
-
-        def index_of(device: Any = None) -> int:
-            if device is None or device == spec.device:
-                return native.device()
-            if isinstance(device, int):
-                return native.device() if device < 0 else device
-            chosen = torch.device(device)
-            if chosen.type != spec.device:
-                raise ValueError(f"expected a {spec.device} device, not {chosen}")
-            return native.device() if chosen.index is None else chosen.index
-
-        def checked(device: Any = None) -> int:
-            index = index_of(device)
-            if not 0 <= index < spec.profile.device_count:
-                raise RuntimeError(f"invalid device ordinal {index}")
-            return index
-
-        self.device, self._index = device, checked
-        self.device_of = lambda tensor: device(tensor.get_device() if tensor.device.type == spec.device else -1)
+    def device_of(self, tensor: torch.Tensor) -> Any:
+        """Make a tensor's device the current one inside a ``with`` block."""
+        return self.device(tensor.device if tensor.device.type == self._spec.device else None)
 
     def is_available(self) -> bool:
         """Whether there is a device."""
@@ -169,18 +147,6 @@ class DeviceModule(ModuleType):
 
     memory_reserved = memory_allocated
 
-    def max_memory_allocated(self, device: Any = None) -> int:
-        """Most bytes allocated since the peak was reset."""
-        return self._native.peak(self._index(device))
-
-    max_memory_reserved = max_memory_allocated
-
-    def reset_peak_memory_stats(self, device: Any = None) -> None:
-        """Start the peak again at what is allocated now."""
-        self._native.reset_peak(self._index(device))
-
-    reset_max_memory_allocated = reset_peak_memory_stats
-
     def memory_stats(self, device: Any = None) -> dict[str, int]:
         """The figures under the names that ``torch.cuda`` gives them."""
         index = self._index(device)
@@ -233,3 +199,36 @@ class DeviceModule(ModuleType):
         """Put every device's generator in its state."""
         for index, state in enumerate(states):
             self.set_rng_state(state, index)
+
+
+class PeakDeviceModule(DeviceModule):
+    """As plugins with the trait ``peak-memory-statistics`` have it."""
+
+    def max_memory_allocated(self, device: Any = None) -> int:
+        """Most bytes allocated since the peak was reset."""
+        return self._native.peak(self._index(device))
+
+    max_memory_reserved = max_memory_allocated
+
+    def reset_peak_memory_stats(self, device: Any = None) -> None:
+        """Start the peak again at what is allocated now."""
+        self._native.reset_peak(self._index(device))
+
+    reset_max_memory_allocated = reset_peak_memory_stats
+
+
+def _device_context(native: Native, index_of: Callable[[Any], int]) -> type:
+    class device:
+        """Make a device the current one inside a ``with`` block."""
+
+        def __init__(self, device: Any) -> None:
+            self.index, self.before = index_of(device), -1
+
+        def __enter__(self) -> None:
+            self.before = native.device()
+            native.set_device(self.index)
+
+        def __exit__(self, *problem: object) -> None:
+            native.set_device(self.before)
+
+    return device

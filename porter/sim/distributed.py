@@ -88,14 +88,18 @@ def _group_class(spec: Spec) -> type:
             work = self._gloo.allgather([self._host(o) for o in outputs], self._host(inputs), opts)
             return self._done(work, list(outputs))
 
-        def _allgather_base(self, output: torch.Tensor, input: torch.Tensor, opts: Any = None) -> Any:
+        def _allgather_base(
+            self, output: torch.Tensor, input: torch.Tensor, opts: Any = None
+        ) -> Any:
             parts = list(output.view(-1).chunk(self.size()))
             self.allgather([[part.view(input.shape) for part in parts]], [input])
             return self._finished(output)
 
         all_gather_single = _allgather_base
 
-        def allgather_into_tensor_coalesced(self, outputs: Tensors, inputs: Tensors, opts: Any = None) -> Any:
+        def allgather_into_tensor_coalesced(
+            self, outputs: Tensors, inputs: Tensors, opts: Any = None
+        ) -> Any:
             """As ``all_gather_single``, of several tensors."""
             for output, input in zip(outputs, inputs):
                 self._allgather_base(output, input)
@@ -103,7 +107,9 @@ def _group_class(spec: Spec) -> type:
 
         all_gather_single_coalesced = allgather_into_tensor_coalesced
 
-        def allgather_coalesced(self, outputs: Sequence[Tensors], inputs: Tensors, opts: Any = None) -> Any:
+        def allgather_coalesced(
+            self, outputs: Sequence[Tensors], inputs: Tensors, opts: Any = None
+        ) -> Any:
             """As ``allgather``, of several tensors."""
             for place, input in enumerate(inputs):
                 self.allgather([[output[place] for output in outputs]], [input])
@@ -121,13 +127,19 @@ def _group_class(spec: Spec) -> type:
             work = self._gloo.scatter(self._host(outputs), [self._host(i) for i in inputs], opts)
             return self._done(work, list(outputs))
 
-        def reduce_scatter(self, outputs: Tensors, inputs: Sequence[Tensors], opts: Any = None) -> Any:
+        def reduce_scatter(
+            self, outputs: Tensors, inputs: Sequence[Tensors], opts: Any = None
+        ) -> Any:
             """Reduce, and give every process its part."""
             for output, parts in zip(outputs, inputs):
-                self._reduce_scatter_base(output, torch.cat([part.reshape(-1) for part in parts]), opts)
+                self._reduce_scatter_base(
+                    output, torch.cat([part.reshape(-1) for part in parts]), opts
+                )
             return self._finished(list(outputs))
 
-        def _reduce_scatter_base(self, output: torch.Tensor, input: torch.Tensor, opts: Any = None) -> Any:
+        def _reduce_scatter_base(
+            self, output: torch.Tensor, input: torch.Tensor, opts: Any = None
+        ) -> Any:
             plain = c10d.AllreduceOptions()
             if opts is not None:
                 plain.reduceOp = opts.reduceOp
@@ -138,7 +150,9 @@ def _group_class(spec: Spec) -> type:
 
         reduce_scatter_single = _reduce_scatter_base
 
-        def reduce_scatter_tensor_coalesced(self, outputs: Tensors, inputs: Tensors, opts: Any = None) -> Any:
+        def reduce_scatter_tensor_coalesced(
+            self, outputs: Tensors, inputs: Tensors, opts: Any = None
+        ) -> Any:
             """As ``reduce_scatter_single``, of several tensors."""
             for output, input in zip(outputs, inputs):
                 self._reduce_scatter_base(output, input, opts)
@@ -148,7 +162,11 @@ def _group_class(spec: Spec) -> type:
 
         def alltoall(self, outputs: Tensors, inputs: Tensors, opts: Any = None) -> Any:
             """Every process sends every other one a tensor."""
-            works = [self.send([t], rank, 0, wait=False) for rank, t in enumerate(inputs) if rank != self.rank()]
+            works = [
+                self.send([t], rank, 0, wait=False)
+                for rank, t in enumerate(inputs)
+                if rank != self.rank()
+            ]
             for rank, output in enumerate(outputs):
                 if rank == self.rank():
                     output.copy_(inputs[rank])
@@ -159,7 +177,12 @@ def _group_class(spec: Spec) -> type:
             return self._finished(list(outputs))
 
         def alltoall_base(
-            self, output: torch.Tensor, input: torch.Tensor, output_sizes: Any, input_sizes: Any, opts: Any = None
+            self,
+            output: torch.Tensor,
+            input: torch.Tensor,
+            output_sizes: Any,
+            input_sizes: Any,
+            opts: Any = None,
         ) -> Any:
             """Every process sends every other one rows of a tensor."""
             outputs, inputs = self._rows(output, output_sizes), self._rows(input, input_sizes)

@@ -87,7 +87,8 @@ def install_spec(spec: Spec) -> Spec:
 def _same(spec: Spec) -> Spec:
     if _installed[0].spec != spec:
         raise CouldNotRun(
-            f"this process simulates {_installed[0].spec.name} already; it cannot become {spec.name}",
+            f"this process simulates {_installed[0].spec.name} already; "
+            f"it cannot become {spec.name}",
             hint="torch names a plugin's device once a process: start another one.",
         )
     return spec

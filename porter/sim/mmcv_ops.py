@@ -42,7 +42,8 @@ class _Finder:
             return None
         found = importlib.machinery.PathFinder.find_spec(name, path, target)
         if found and found.loader:
-            found.loader = _Loader(found.loader, self._spec, self._native)
+            wrapped: Any = _Loader(found.loader, self._spec, self._native)
+            found.loader = wrapped
         return found
 
 
@@ -96,7 +97,11 @@ def _on_host(function: Callable[..., Any], device: str, native: Native) -> Calla
     def back(value: Any, place: torch.device) -> Any:
         if isinstance(value, torch.Tensor):
             return value.to(place)
-        return type(value)(back(item, place) for item in value) if isinstance(value, (list, tuple)) else value
+        return (
+            type(value)(back(item, place) for item in value)
+            if isinstance(value, (list, tuple))
+            else value
+        )
 
     @functools.wraps(function)
     def served(*arguments: Any, **options: Any) -> Any:
@@ -105,7 +110,9 @@ def _on_host(function: Callable[..., Any], device: str, native: Native) -> Calla
         if not places:
             return function(*arguments, **options)
         if len({tensor.device for tensor in tensors}) > 1:
-            raise RuntimeError(f"{function.__name__}: tensors on {sorted(map(str, places))} and elsewhere")
+            raise RuntimeError(
+                f"{function.__name__}: tensors on {sorted(map(str, places))} and elsewhere"
+            )
         native.count_foreign(dynamic=function.__name__.startswith("nms"))
         with torch.no_grad():
             result = function(*map(host, arguments), **{k: host(v) for k, v in options.items()})

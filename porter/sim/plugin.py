@@ -32,6 +32,8 @@ def add_plugin(spec: Spec, device: ModuleType) -> ModuleType:
     _child(plugin, spec.device, device)
     if spec.device == "npu":
         _complete_npu(plugin, device)
+    if spec.amp_module.startswith(f"{spec.plugin}."):
+        _place(spec.amp_module, device.amp)
     return plugin
 
 
@@ -41,7 +43,6 @@ def _complete_npu(plugin: ModuleType, device: Any) -> None:
     utils = _module(f"{plugin.__name__}.npu.utils", "What mmengine asks of the chip.")
     _set(utils, get_soc_version=lambda: FULL_PRECISION_SOC)
     _set(device, utils=utils, set_compile_mode=_set_compile_mode, native_device="npu")
-    sys.modules[f"{plugin.__name__}.npu.amp"] = device.amp
     _set(plugin, npu_deformable_conv2d=npu_deformable_conv2d)
     _set(plugin, npu_deformable_conv2dbk=npu_deformable_conv2dbk)
 
@@ -58,6 +59,15 @@ def _set(module: Any, **members: object) -> None:
 def _child(parent: ModuleType, name: str, module: ModuleType) -> None:
     setattr(parent, name, module)
     sys.modules[f"{parent.__name__}.{name}"] = module
+
+
+def _place(name: str, module: ModuleType) -> None:
+    """Make a module importable under a dotted name, and what is missing above it."""
+    above, _, last = name.rpartition(".")
+    if above and above not in sys.modules:
+        _place(above, _module(above, f"Holds {last}."))
+    if above:
+        _child(sys.modules[above], last, module)
 
 
 def _module(name: str, about: str) -> ModuleType:

@@ -67,7 +67,7 @@ SYNC_OPS = (
 )
 
 #: Device types that PyTorch has built in: a plugin's device cannot take their names.
-BUILT_IN = ("cpu", "cuda", "xpu", "mps", "meta", "hpu", "mtia", "xla", "hip", "vulkan", "ipu", "lazy")
+BUILT_IN = ("cpu", "cuda", "hip", "hpu", "ipu", "lazy", "meta", "mps", "mtia", "xla", "xpu")
 
 MOST_DEVICES = 64
 
@@ -77,7 +77,8 @@ class DtypeGap:
     """An operator that has no kernel for tensors of one dtype.
 
     Attributes:
-        op: Such as ``aten::sum`` (every overload, in-place and ``out=``) or ``aten::sum.dim_IntList``.
+        op: Such as ``aten::sum`` (every overload, in-place and ``out=`` too) or
+            ``aten::sum.dim_IntList`` (this overload alone).
         dtype: As ``torch`` spells it: ``int64``.
     """
 
@@ -118,8 +119,9 @@ class Spec:
     """All that the simulated chip knows of its target.
 
     Attributes:
-        path: The target file, for messages.
+        amp_module: The dotted name under which code imports the plugin's amp module.
         traits: The names of the target's traits.
+        path: The target file, for messages.
     """
 
     name: str
@@ -128,6 +130,7 @@ class Spec:
     backend: str
     chip: str
     amp_dtypes: tuple[str, ...] = ()
+    amp_module: str = ""
     traits: tuple[str, ...] = ()
     profile: Profile = field(default_factory=Profile)
     path: str = ""
@@ -152,6 +155,7 @@ class Spec:
             backend=target.backend,
             chip=target.chip,
             amp_dtypes=tuple(target.amp_dtypes),
+            amp_module=target.variables.get("amp_module", ""),
             traits=tuple(target.traits),
             profile=read_profile(target.simulate, Path(target.path)),
             path=target.path,
@@ -228,4 +232,6 @@ def _gap(table: Table) -> DtypeGap:
 
 def _check_op(table: Table, key: str, op: str) -> None:
     if not op.startswith("aten::"):
-        raise table.fail(f"{op!r} is not an operator's name", key, hint='Write it like "aten::sum".')
+        raise table.fail(
+            f"{op!r} is not an operator's name", key, hint='Write it like "aten::sum".'
+        )

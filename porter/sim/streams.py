@@ -101,7 +101,9 @@ class _Streams:
 def event_factory(device: str) -> Callable[..., Any]:
     """``Event`` as a function: ``torch.Event`` refuses its own subclasses in ``elapsed_time``."""
 
-    def Event(enable_timing: bool = False, blocking: bool = False, interprocess: bool = False) -> Any:
+    def Event(
+        enable_timing: bool = False, blocking: bool = False, interprocess: bool = False
+    ) -> Any:
         """A point in a stream's work; ``elapsed_time`` is in milliseconds."""
         if interprocess:
             raise RuntimeError("the simulated device's events stay in their process")

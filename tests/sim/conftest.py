@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-HEAD = '''
+HEAD = """
 [target]
 name = "{name}"
 vendor = "Tecorigin"
@@ -40,7 +40,7 @@ device-name-missing = "for tests"
 mmengine = "0.10.5"
 
 [simulate]
-'''
+"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -74,7 +74,12 @@ def python() -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
         env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **variables}
         return subprocess.run(
-            [sys.executable, *map(str, arguments)], cwd=ROOT, env=env, capture_output=True, text=True, timeout=300
+            [sys.executable, *map(str, arguments)],
+            cwd=ROOT,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=300,
         )
 
     return run

@@ -62,7 +62,9 @@ def on(device: str, value: Any, grad: bool) -> Any:
 
 def run(op: Any, sample: Any, device: str, grad: bool) -> list[torch.Tensor]:
     """Outputs, then the gradients of the inputs, all as CPU tensors."""
-    inputs, args, kwargs = (on(device, part, grad) for part in (sample.input, sample.args, sample.kwargs))
+    inputs, args, kwargs = (
+        on(device, part, grad) for part in (sample.input, sample.args, sample.kwargs)
+    )
     if device != "cpu" and "device" in kwargs:
         kwargs["device"] = device
     torch.manual_seed(SEED)
@@ -70,12 +72,18 @@ def run(op: Any, sample: Any, device: str, grad: bool) -> list[torch.Tensor]:
     outputs = [item for item in tree_flatten(out)[0] if isinstance(item, torch.Tensor)]
     for item in outputs:
         assert item.device.type == device, f"a result is on {item.device}"
-    leaves = [t for t in tree_flatten((inputs, args, kwargs))[0] if isinstance(t, torch.Tensor) and t.requires_grad]
+    leaves = [
+        t
+        for t in tree_flatten((inputs, args, kwargs))[0]
+        if isinstance(t, torch.Tensor) and t.requires_grad
+    ]
     ends = [sample.output_process_fn_grad(out)] if grad else []
     ends = [t for t in tree_flatten(ends)[0] if isinstance(t, torch.Tensor) and t.requires_grad]
     grads: Iterable[Any] = ()
     if ends and leaves:
-        grads = torch.autograd.grad(ends, leaves, [torch.ones_like(t) for t in ends], allow_unused=True)
+        grads = torch.autograd.grad(
+            ends, leaves, [torch.ones_like(t) for t in ends], allow_unused=True
+        )
     return [t.detach().cpu() for t in (*outputs, *(g for g in grads if g is not None))]
 
 
@@ -93,7 +101,9 @@ def bits(tensor: torch.Tensor) -> torch.Tensor:
 
 def samples(op: Any, most: int) -> Iterator[Any]:
     """PyTorch's samples in float32, or in another dtype where the operator has no float32."""
-    dtypes = sorted(op.supported_dtypes("cpu"), key=lambda dtype: (dtype != torch.float32, str(dtype)))
+    dtypes = sorted(
+        op.supported_dtypes("cpu"), key=lambda dtype: (dtype != torch.float32, str(dtype))
+    )
     for dtype in dtypes[:1]:
         grad = op.supports_autograd and dtype.is_floating_point
         yield from islice(op.sample_inputs("cpu", dtype, requires_grad=grad), most)
@@ -111,7 +121,10 @@ def compare(op: Any, device: str, most: int) -> tuple[int, str]:
         try:
             found = run(op, sample, device, grad)
         except Exception as problem:
-            return compared, f"sample {number}: {type(problem).__name__}: {str(problem).splitlines()[0][:200]}"
+            return (
+                compared,
+                f"sample {number}: {type(problem).__name__}: {str(problem).splitlines()[0][:200]}",
+            )
         if len(expected) != len(found) or not all(map(same, expected, found)):
             return compared, f"sample {number}: results differ"
         compared += 1
@@ -145,7 +158,10 @@ def main() -> None:
         "samples": done,
         "failed": failed,
         "left": left,
-        "bytes": sum(getattr(torch, device).memory_allocated(i) for i in range(getattr(torch, device).device_count())),
+        "bytes": sum(
+            getattr(torch, device).memory_allocated(i)
+            for i in range(getattr(torch, device).device_count())
+        ),
         "calls": op_calls(),
         "seconds": round(time.monotonic() - start, 1),
     }

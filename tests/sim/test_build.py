@@ -38,7 +38,8 @@ WRITES = 'while [ "$1" != -o ]; do shift; done\necho built > "$2"'
 
 
 @pytest.mark.parametrize(
-    ("version", "number"), [("2.1.0", 201), ("2.13.0+cpu", 213), ("2.7.1a0+git1", 207), ("3.0.1", 300)]
+    ("version", "number"),
+    [("2.1.0", 201), ("2.13.0+cpu", 213), ("2.7.1a0+git1", 207), ("3.0.1", 300)],
 )
 def test_versions_are_ordered(version: str, number: int) -> None:
     assert version_number(version) == number
@@ -60,16 +61,22 @@ def test_cxx_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.torch
-def test_the_command_line_says_it_in_two_lines(python: Any, tmp_path: Path, make_target: Any) -> None:
+def test_the_command_line_says_it_in_two_lines(
+    python: Any, tmp_path: Path, make_target: Any
+) -> None:
     arguments = ("-m", "porter.sim", "--target", make_target(""), __file__)
     done = python(*arguments, PORTER_CACHE=str(tmp_path), CXX="no-such-compiler")
     assert done.returncode == 22
-    assert done.stderr.splitlines()[0].startswith("could not run: the simulated chip has to be compiled once")
+    assert done.stderr.splitlines()[0].startswith(
+        "could not run: the simulated chip has to be compiled once"
+    )
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.torch
-def test_a_failed_build_shows_the_compilers_last_lines(python: Any, tmp_path: Path, compiler: Any) -> None:
+def test_a_failed_build_shows_the_compilers_last_lines(
+    python: Any, tmp_path: Path, compiler: Any
+) -> None:
     fails = compiler("for i in $(seq 40); do echo line $i >&2; done\nexit 3")
     done = python("-c", BUILD, PORTER_CACHE=str(tmp_path / "cache"), CXX=str(fails))
     assert "ended with 3" in done.stderr
@@ -86,7 +93,10 @@ def test_one_build_serves_all_who_ask_at_once(tmp_path: Path, compiler: Any) -> 
         "PORTER_CACHE": str(tmp_path / "cache"),
         "CXX": str(compiler(f"sleep 2\n{WRITES}")),
     }
-    runs = [subprocess.Popen([sys.executable, "-c", BUILD], env=env, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    runs = [
+        subprocess.Popen([sys.executable, "-c", BUILD], env=env, stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
     paths = {run.communicate()[0] for run in runs}
     assert len(paths) == 1
     assert Path(paths.pop().strip()).read_text(encoding="utf-8") == "built\n"
@@ -94,7 +104,9 @@ def test_one_build_serves_all_who_ask_at_once(tmp_path: Path, compiler: Any) -> 
 
 
 @pytest.mark.torch
-def test_a_killed_build_leaves_nothing_in_the_way(python: Any, tmp_path: Path, compiler: Any) -> None:
+def test_a_killed_build_leaves_nothing_in_the_way(
+    python: Any, tmp_path: Path, compiler: Any
+) -> None:
     cache = tmp_path / "cache"
     env = {**os.environ, "PYTHONPATH": str(ROOT), "PORTER_CACHE": str(cache)}
     slow = {**env, "CXX": str(compiler(f"{WRITES}\nsleep 60"))}
@@ -112,7 +124,9 @@ def test_a_killed_build_leaves_nothing_in_the_way(python: Any, tmp_path: Path, c
 
 
 @pytest.mark.torch
-def test_a_library_that_cannot_be_loaded_is_named(python: Any, tmp_path: Path, compiler: Any, make_target: Any) -> None:
+def test_a_library_that_cannot_be_loaded_is_named(
+    python: Any, tmp_path: Path, compiler: Any, make_target: Any
+) -> None:
     arguments = ("-m", "porter.sim", "--target", make_target(""), __file__)
     done = python(*arguments, PORTER_CACHE=str(tmp_path / "cache"), CXX=str(compiler(WRITES)))
     assert done.returncode == 22

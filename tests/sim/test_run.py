@@ -30,9 +30,13 @@ def script(tmp_path: Path) -> Path:
 
 
 @pytest.mark.torch
-def test_a_script_gets_its_arguments_its_folder_and_its_exit_code(python: Any, make_target: Any, script: Path) -> None:
+def test_a_script_gets_its_arguments_its_folder_and_its_exit_code(
+    python: Any, make_target: Any, script: Path
+) -> None:
     done = python("-m", "porter.sim", "--target", make_target(""), script, 5, "--target", "x")
-    assert done.stdout == f"{[str(script), '5', '--target', 'x']} __main__ folder 2.0\n", done.stderr
+    assert done.stdout == f"{[str(script), '5', '--target', 'x']} __main__ folder 2.0\n", (
+        done.stderr
+    )
     assert done.returncode == 5
 
 
@@ -47,7 +51,12 @@ def test_a_module_gets_the_options_after_it(python: Any, make_target: Any) -> No
 def test_the_shell_has_torch_and_the_device(make_target: Any) -> None:
     command = [sys.executable, "-m", "porter.sim", "--target", str(make_target(""))]
     done = subprocess.run(
-        command, input="print(torch.zeros(1).sdaa())\n", cwd=ROOT, capture_output=True, text=True, timeout=120
+        command,
+        input="print(torch.zeros(1).sdaa())\n",
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert "device='sdaa:0'" in done.stdout
     assert "simulated T1: 1 device(s) 'sdaa', backend 'tccl'" in done.stderr
@@ -64,12 +73,21 @@ def test_nothing_of_it_is_seen_outside(python: Any) -> None:
     ("arguments", "code", "message"),
     [
         pytest.param(["--target", "sdaaa", "x.py"], 4, "Did you mean `sdaa`?", id="unknown target"),
-        pytest.param(["--target", "bi_v150", __file__], 22, "'cuda' cannot be simulated", id="CUDA's own device"),
-        pytest.param(["--target", "sdaa", "x.py"], 2, "there is no script x.py", id="no such script"),
+        pytest.param(
+            ["--target", "bi_v150", __file__],
+            22,
+            "'cuda' cannot be simulated",
+            id="CUDA's own device",
+        ),
+        pytest.param(
+            ["--target", "sdaa", "x.py"], 2, "there is no script x.py", id="no such script"
+        ),
         pytest.param(["x.py"], 2, "--target", id="no target"),
     ],
 )
-def test_mistakes_are_told_without_a_traceback(python: Any, arguments: list[str], code: int, message: str) -> None:
+def test_mistakes_are_told_without_a_traceback(
+    python: Any, arguments: list[str], code: int, message: str
+) -> None:
     done = python("-m", "porter.sim", *arguments)
     assert done.returncode == code
     assert message in done.stderr

@@ -48,19 +48,45 @@ def test_every_key_is_read() -> None:
     ("table", "message"),
     [
         pytest.param({"no_kernels": []}, r"unknown key `no_kernels`", id="unknown key"),
-        pytest.param({"device_count": 0}, r"simulate.device_count: must be a whole number", id="no device"),
-        pytest.param({"device_count": 65}, r"simulate.device_count: .*from 1 to 64", id="too many devices"),
-        pytest.param({"device_count": True}, r"simulate.device_count", id="a flag for a number"),
-        pytest.param({"memory_limit_mib": "16 GB"}, r"simulate.memory_limit_mib", id="memory in words"),
-        pytest.param({"own_generator": 1}, r"simulate.own_generator: must be true or false", id="a number for a flag"),
-        pytest.param({"no_kernel": "aten::sum"}, r"simulate.no_kernel: must be a list", id="an operator alone"),
-        pytest.param({"no_kernel": ["sum"]}, r"simulate.no_kernel: 'sum' is not an operator", id="no namespace"),
-        pytest.param({"dtype_gaps": [{"op": "aten::sum"}]}, r"simulate.dtype_gaps\[1\]", id="a gap without dtype"),
         pytest.param(
-            {"dtype_gaps": [{"op": "aten::sum", "dtype": "long"}]}, r"dtype_gaps\[1\].dtype: 'long' is none of", id="an unknown dtype"
+            {"device_count": 0}, r"simulate.device_count: must be a whole number", id="no device"
         ),
         pytest.param(
-            {"dtype_gaps": [{"op": "aten::sum", "dtype": "int64", "why": ""}]}, r"unknown key `why`", id="more in a gap"
+            {"device_count": 65}, r"simulate.device_count: .*from 1 to 64", id="too many devices"
+        ),
+        pytest.param({"device_count": True}, r"simulate.device_count", id="a flag for a number"),
+        pytest.param(
+            {"memory_limit_mib": "16 GB"}, r"simulate.memory_limit_mib", id="memory in words"
+        ),
+        pytest.param(
+            {"own_generator": 1},
+            r"simulate.own_generator: must be true or false",
+            id="a number for a flag",
+        ),
+        pytest.param(
+            {"no_kernel": "aten::sum"},
+            r"simulate.no_kernel: must be a list",
+            id="an operator alone",
+        ),
+        pytest.param(
+            {"no_kernel": ["sum"]},
+            r"simulate.no_kernel: 'sum' is not an operator",
+            id="no namespace",
+        ),
+        pytest.param(
+            {"dtype_gaps": [{"op": "aten::sum"}]},
+            r"simulate.dtype_gaps\[1\]",
+            id="a gap without dtype",
+        ),
+        pytest.param(
+            {"dtype_gaps": [{"op": "aten::sum", "dtype": "long"}]},
+            r"dtype_gaps\[1\].dtype: 'long' is none of",
+            id="an unknown dtype",
+        ),
+        pytest.param(
+            {"dtype_gaps": [{"op": "aten::sum", "dtype": "int64", "why": ""}]},
+            r"unknown key `why`",
+            id="more in a gap",
         ),
     ],
 )

@@ -393,7 +393,9 @@ def check_memory_is_counted_and_returns_to_zero() -> None:
 
 def check_training_leaks_no_memory() -> None:
     def step() -> None:
-        net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2)).to(DEVICE)
+        net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2)).to(
+            DEVICE
+        )
         optimizer = torch.optim.Adam(net.parameters())
         net(torch.randn(2, 3, 8, 8, device=DEVICE)).std().backward()
         optimizer.step()
@@ -414,7 +416,7 @@ def check_cuda_is_absent() -> None:
 def check_mixing_host_and_device_tensors_is_refused() -> None:
     x, y = torch.ones(3, device=DEVICE), torch.ones(3)
     for mixed in (lambda: x + y, lambda: y + x, lambda: torch.cat([y, x]), lambda: x.add_(y)):
-        with pytest.raises(RuntimeError, match="same device.*sdaa:0 and cpu"):
+        with pytest.raises(RuntimeError, match=r"same device.*sdaa:0 and cpu"):
             mixed()
     with pytest.raises(RuntimeError, match="same device"):
         nn.Linear(3, 2).to(DEVICE)(y)
@@ -446,7 +448,9 @@ def check_two_devices_are_apart() -> None:
 
 def check_each_thread_has_its_current_device() -> None:
     seen = []
-    thread = threading.Thread(target=lambda: (torch.sdaa.set_device(1), seen.append(torch.sdaa.current_device())))
+    thread = threading.Thread(
+        target=lambda: (torch.sdaa.set_device(1), seen.append(torch.sdaa.current_device()))
+    )
     thread.start()
     thread.join()
     assert seen == [1]
@@ -489,7 +493,9 @@ def check_packed_sequences_go_through() -> None:
     packed = pack_padded_sequence(x, torch.tensor([4, 2]), batch_first=True)
     assert packed.data.is_sdaa
     assert packed.batch_sizes.device == CPU
-    output, lengths = pad_packed_sequence(nn.GRU(3, 5, batch_first=True).to(DEVICE)(packed)[0], batch_first=True)
+    output, lengths = pad_packed_sequence(
+        nn.GRU(3, 5, batch_first=True).to(DEVICE)(packed)[0], batch_first=True
+    )
     assert output.shape == (2, 4, 5)
     assert lengths.tolist() == [4, 2]
 
@@ -536,7 +542,10 @@ def check_inference_mode_and_no_grad() -> None:
 
 
 def check_complex_views_and_conjugates() -> None:
-    expected, found = both(lambda t: torch.view_as_real((torch.view_as_complex(t).conj() * 2j).conj().resolve_conj()), (4, 2))
+    expected, found = both(
+        lambda t: torch.view_as_real((torch.view_as_complex(t).conj() * 2j).conj().resolve_conj()),
+        (4, 2),
+    )
     assert torch.equal(expected, found)
 
 

@@ -17,7 +17,7 @@ from porter.sim import counters
 
 SIMULATE = 'device_count = 2\nvendor_mmcv_ops = ["nms", "roi_align"]\n'
 
-EXTENSION = '''
+EXTENSION = """
 import torch
 
 def dispatch(name, tensor):
@@ -37,7 +37,7 @@ def roi_align_backward(grad, rois):
 
 def softmax_focal_loss_forward(input):
     dispatch("softmax_focal_loss_forward", input)
-'''
+"""
 
 _loaded: list[Any] = []
 
@@ -55,7 +55,10 @@ def extension() -> Any:
 
 
 def check_a_shipped_operator_runs_on_the_device() -> None:
-    boxes, scores = torch.rand(3, 4, device="sdaa:1"), torch.tensor([0.1, 0.9, 0.5], device="sdaa:1")
+    boxes, scores = (
+        torch.rand(3, 4, device="sdaa:1"),
+        torch.tensor([0.1, 0.9, 0.5], device="sdaa:1"),
+    )
     counters(reset=True)
     kept = extension().nms(boxes, scores, iou_threshold=0.5, offset=0)
     assert kept.device == boxes.device
@@ -81,7 +84,7 @@ def check_cpu_tensors_are_left_to_mmcv() -> None:
 
 
 def check_mixed_tensors_are_refused() -> None:
-    with pytest.raises(RuntimeError, match="nms: tensors on .*sdaa:0"):
+    with pytest.raises(RuntimeError, match=r"nms: tensors on .*sdaa:0"):
         extension().nms(torch.rand(2, 4, device="sdaa"), torch.rand(2), 0.5, 0)
 
 
@@ -95,7 +98,7 @@ def check_an_operator_that_mmcv_has_not_is_an_error() -> None:
     from porter.sim.install import _installed
     from porter.sim.mmcv_ops import wrap_ops
 
-    with pytest.raises(TargetFileError, match="simulate.vendor_mmcv_ops: mmcv has no operator 'nms'"):
+    with pytest.raises(TargetFileError, match="vendor_mmcv_ops: mmcv has no operator 'nms'"):
         wrap_ops(ModuleType("mmcv._ext"), _installed[0].spec, _installed[0].native)
 
 

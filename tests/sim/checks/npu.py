@@ -10,7 +10,12 @@ SHAPES = {"input": (2, 4, 7, 8), "weight": (6, 2, 3, 3), "points": 9}
 
 
 def options(**other: Any) -> dict[str, Any]:
-    plain = {"kernel_size": [3, 3], "stride": [1, 1, 2, 2], "padding": [1, 1, 1, 1], "dilation": [1, 1, 1, 1]}
+    plain = {
+        "kernel_size": [3, 3],
+        "stride": [1, 1, 2, 2],
+        "padding": [1, 1, 1, 1],
+        "dilation": [1, 1, 1, 1],
+    }
     return {**plain, "groups": 2, "deformable_groups": 2, "modulated": True, **other}
 
 
@@ -18,14 +23,21 @@ def tensors(zero: bool) -> list[torch.Tensor]:
     torch.manual_seed(0)
     offset = torch.randn(2, 2 * 2 * 9, 4, 4) * (0 if zero else 1)
     mask = torch.ones(2, 2 * 9, 4, 4) if zero else torch.rand(2, 2 * 9, 4, 4)
-    return [torch.randn(2, 4, 7, 8), torch.randn(6, 2, 3, 3), torch.cat([offset, mask], 1), torch.randn(6)]
+    return [
+        torch.randn(2, 4, 7, 8),
+        torch.randn(6, 2, 3, 3),
+        torch.cat([offset, mask], 1),
+        torch.randn(6),
+    ]
 
 
 def check_without_offsets_it_is_a_convolution() -> None:
     import torch_npu
 
     x, w, offset, bias = tensors(zero=True)
-    output, columns = torch_npu.npu_deformable_conv2d(x.npu(), w.npu(), offset.npu(), bias.npu(), **options())
+    output, columns = torch_npu.npu_deformable_conv2d(
+        x.npu(), w.npu(), offset.npu(), bias.npu(), **options()
+    )
     expected = torch.nn.functional.conv2d(x, w, bias, stride=2, padding=1, groups=2)
     assert output.is_npu
     assert columns.is_npu
@@ -37,7 +49,9 @@ def check_an_offset_by_whole_pixels_shifts_the_input() -> None:
 
     x, w, offset, _ = tensors(zero=True)
     offset[:, :18] = 1  # x, to the right
-    output, _ = torch_npu.npu_deformable_conv2d(x.npu(), w.npu(), offset.npu(), None, **options(padding=[0] * 4))
+    output, _ = torch_npu.npu_deformable_conv2d(
+        x.npu(), w.npu(), offset.npu(), None, **options(padding=[0] * 4)
+    )
     shifted = torch.nn.functional.pad(x, (-1, 1, 0, 0))
     expected = torch.nn.functional.conv2d(shifted, w, stride=2, groups=2)
     torch.testing.assert_close(output.cpu()[..., :3, :3], expected[..., :3, :3])
