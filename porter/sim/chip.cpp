@@ -12,7 +12,6 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/EmptyTensor.h>
 #include <ATen/Tensor.h>
-#include <ATen/TensorOperators.h>
 #include <ATen/core/GeneratorForPrivateuseone.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/detail/PrivateUse1HooksInterface.h>
@@ -790,27 +789,28 @@ Tensor zeros(
 void record_stream(Tensor&, Stream) {}
 
 // torch takes the fused cells on a plugin's device; these are the same cells, unfused.
+Tensor plus(const Tensor& tensor, const maybe<Tensor>& bias) {
+  return bias && bias->defined() ? tensor.add(*bias) : tensor;
+}
+
 std::tuple<Tensor, Tensor, Tensor> lstm_cell(
     const Tensor& from_input, const Tensor& from_hidden, const Tensor& cell,
     const maybe<Tensor>& input_bias, const maybe<Tensor>& hidden_bias) {
-  auto gates = from_input + from_hidden;
-  if (input_bias && input_bias->defined()) gates = gates + *input_bias;
-  if (hidden_bias && hidden_bias->defined()) gates = gates + *hidden_bias;
+  auto gates = plus(plus(from_input.add(from_hidden), input_bias), hidden_bias);
   auto part = gates.chunk(4, 1);
-  auto next = part[1].sigmoid() * cell + part[0].sigmoid() * part[2].tanh();
-  return {part[3].sigmoid() * next.tanh(), next, gates};
+  auto next = part[1].sigmoid().mul(cell).add(part[0].sigmoid().mul(part[2].tanh()));
+  return {part[3].sigmoid().mul(next.tanh()), next, gates};
 }
 
 std::tuple<Tensor, Tensor> gru_cell(
     const Tensor& from_input, const Tensor& from_hidden, const Tensor& hidden,
     const maybe<Tensor>& input_bias, const maybe<Tensor>& hidden_bias) {
-  bool biased = input_bias && input_bias->defined();
-  auto input = (biased ? from_input + *input_bias : from_input).chunk(3, 1);
-  auto state = (biased ? from_hidden + *hidden_bias : from_hidden).chunk(3, 1);
-  auto reset = (input[0] + state[0]).sigmoid();
-  auto update = (input[1] + state[1]).sigmoid();
-  auto next = (input[2] + reset * state[2]).tanh();
-  return {(hidden - next) * update + next, update};
+  auto input = plus(from_input, input_bias).chunk(3, 1);
+  auto state = plus(from_hidden, hidden_bias).chunk(3, 1);
+  auto reset = input[0].add(state[0]).sigmoid();
+  auto update = input[1].add(state[1]).sigmoid();
+  auto next = input[2].add(reset.mul(state[2])).tanh();
+  return {hidden.sub(next).mul(update).add(next), update};
 }
 
 // ---------------------------------------------------------------- autocast
