@@ -5,6 +5,8 @@ A process can have one: torch lets the device type be named once.
 
 from __future__ import annotations
 
+import atexit
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -21,6 +23,7 @@ from porter.sim.native import Native
 from porter.sim.spec import DTYPES, DYNAMIC_SHAPE_OPS, SYNC_OPS, Profile, Spec
 
 MIB = 1024 * 1024
+GRACE_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,18 @@ def install_spec(spec: Spec) -> Spec:
     apply_profile(native, spec)
     _register(torch, spec, native)
     _installed.append(_Installed(spec, native))
+    atexit.register(_let_backward_end)
     announce(spec)
     return spec
+
+
+def _let_backward_end() -> None:
+    """Let the thread of the last backward finish before Python does.
+
+    It drops Python objects after the caller has its gradients; a thread that asks for the
+    interpreter's lock while Python ends is killed, and takes the process along (SIGABRT).
+    """
+    time.sleep(GRACE_SECONDS)
 
 
 def _same(spec: Spec) -> Spec:
