@@ -13,6 +13,12 @@ pytestmark = pytest.mark.torch
 UNSTABLE = {"linalg.lstsq.grad_oriented", "linalg.lstsq"}
 
 
+@pytest.fixture(autouse=True)
+def _samples() -> None:
+    """PyTorch's samples are in its own test utilities, which want one more package."""
+    pytest.importorskip("expecttest")
+
+
 def compare(python: Any, *options: object) -> dict[str, Any]:
     done = python("-m", "tests.sim.opinfo", "mlu", *options)
     assert done.returncode == 0, done.stderr[-3000:]

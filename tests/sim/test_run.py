@@ -112,3 +112,15 @@ def test_one_process_simulates_one_chip(python: Any) -> None:
         "no chip is simulated in this process",
         "this process simulates sdaa already; it cannot become npu",
     ], done.stderr
+
+
+@pytest.mark.torch
+def test_a_process_that_ends_right_after_backward_ends_well(python: Any) -> None:
+    script = (
+        "from porter.catalog import get_target\n"
+        "from porter.sim import install\n"
+        "import torch\n"
+        "install(get_target('mlu'))\n"
+        "torch.nn.Conv2d(3, 8, 3).to('mlu')(torch.randn(4, 3, 64, 64, device='mlu')).sum().backward()\n"
+    )
+    assert [python("-c", script).returncode for _ in range(3)] == [0, 0, 0]
