@@ -9,8 +9,13 @@ import pytest
 
 pytestmark = pytest.mark.torch
 
-#: Where LAPACK itself answers differently from one call to the next.
-UNSTABLE = {"linalg.lstsq.grad_oriented", "linalg.lstsq"}
+#: Not bit for bit, and why.
+UNSTABLE = {
+    "linalg.lstsq": "LAPACK answers differently from one call to the next, on the CPU too",
+    "linalg.lstsq.grad_oriented": "as above",
+    "nn.functional.scaled_dot_product_attention": "torch takes its plain formula on a plugin's "
+    "device, and a fused kernel on the CPU: equal up to rounding",
+}
 
 
 @pytest.fixture(autouse=True)
