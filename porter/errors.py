@@ -12,9 +12,10 @@ an exit code of its own, so that scripts can tell a bad rule from a full disk.
     ├── TreeStateError        7   the folder is not in a state that allows the command
     ├── WriteError            8   the disk refused
     ├── UnsupportedVersion    9   no pin, or no rule, for this version
-    └── CaseFailure          10   a rule's own cases fail
+    ├── CaseFailure          10   a rule's own cases fail
+    └── CouldNotRun          22   what a run needs is missing: a compiler, a device, torch
 
-Codes 20 to 22 belong to ``porter verify``: fail, inconclusive, could not run.
+Codes 20 and 21 belong to ``porter verify``: fail and inconclusive.
 """
 
 from __future__ import annotations
@@ -108,3 +109,10 @@ class CaseFailure(PorterError):
 
     exit_code = 10
     title = "rule cases fail"
+
+
+class CouldNotRun(PorterError):
+    """What a run needs is not there, so there is nothing to judge."""
+
+    exit_code = 22
+    title = "could not run"
