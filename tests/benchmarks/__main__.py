@@ -139,7 +139,7 @@ def libcst_command(place: Path) -> list[str]:
     """libcst's own rename over a folder."""
     names = ["--old_name=torch.cuda.is_available", "--new_name=torch.sdaa.is_available"]
     codemod = ["-m", "libcst.tool", "codemod", "rename.RenameCommand"]
-    return [sys.executable, *codemod, *names, "--hide-progress", str(place)]
+    return [sys.executable, *codemod, *names, "--no-format", "--hide-progress", str(place)]
 
 
 def measure(entries: Sequence[Contestant], folder: Path, cache: Path) -> None:
@@ -162,7 +162,7 @@ def show(entries: Sequence[Contestant]) -> None:
         figures = (entry.median, min(seconds), max(seconds), ratio, min(entry.cpu))
         cells = [f"{figure:.2f}" for figure in figures]
         table.add_row(entry.name, *cells, f"{entry.megabytes:.0f}")
-    Console(width=100).print(table)
+    Console(width=120).print(table)
 
 
 def own_cache(folder: Path) -> Cache:
