@@ -64,7 +64,7 @@ def _revert(into: Path, applied: Manifest, edits: EditPolicy, finished: bool) ->
     manifest = without_replaced(into, applied, find_trees(into, sorted(applied.packages)))
     files = earlier_files(into, manifest)
     versions = all_versions(into, files, {})
-    decision = decide(into, versions, edits, "were edited by hand since the port")
+    decision = decide(into, versions, edits, "edited by hand since the port")
     last = Change(MANIFEST_PATH, read_present(into, MANIFEST_PATH), None)
     change_tree(into, (*decision.changes, last), kept={}, folders=applied.folders, leave=True)
     changed = {change.path for change in decision.changes}

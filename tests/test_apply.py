@@ -228,7 +228,7 @@ def test_edits_by_hand_are_refused_with_every_file_named(
     with pytest.raises(TreeStateError) as caught:
         world.apply(rules=rules)
     assert caught.value.message.splitlines() == [
-        f"2 files in {world.into} were edited by hand since the port:",
+        f"2 files in {world.into} edited by hand since the port:",
         f"  mmcv/{ROI}",
         f"  {VENDOR_DEVICE}",
     ]

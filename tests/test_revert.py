@@ -64,7 +64,7 @@ def test_edits_by_hand_are_refused_with_every_file_named(world: World) -> None:
     world.edit(VENDOR_DEVICE, b"import os", b"import os, sys")
     world.edit(f"mmengine/{PROBE}", b"1", b"2")
     before = world.files()
-    with pytest.raises(TreeStateError, match=r"2 files in .* were edited by hand") as caught:
+    with pytest.raises(TreeStateError, match=r"2 files in .* edited by hand") as caught:
         world.revert()
     assert VENDOR_DEVICE in caught.value.message
     assert PROBE in caught.value.message

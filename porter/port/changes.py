@@ -86,7 +86,7 @@ def decide(into: Path, files: Iterable[Versions], policy: EditPolicy, edited: st
     """What to write, if edits by hand are treated as the policy says.
 
     Args:
-        edited: What to say of the files that were edited, such as "were edited by hand".
+        edited: What to say of the files that were edited, such as "edited by hand".
 
     Raises:
         TreeStateError: There are such edits and the policy is ``refuse``; or they cannot
@@ -132,7 +132,7 @@ def _merged(files: Iterable[Versions], into: Path) -> dict[str, bytes | None]:
     _refuse(
         into,
         conflicts,
-        "were edited by hand where the port edits them too",
+        "edited by hand where the port edits too",
         "Undo these edits or move them elsewhere; --overwrite-edits drops them.",
     )
     return merged

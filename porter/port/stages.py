@@ -17,8 +17,8 @@ from porter.port.request import Request
 from porter.source import Cache
 from porter.write import Change, Content, change_tree, read_present, write_tree
 
-_EDITED = "were edited by hand since the port"
-_NOT_PRISTINE = "differ from the release, so the tree is neither pristine nor ported"
+_EDITED = "edited by hand since the port"
+_NOT_PRISTINE = "unlike the release, so the tree is neither pristine nor ported"
 
 
 @dataclass(frozen=True)
