@@ -134,6 +134,7 @@ class _RuleReader:
             data = path.read_bytes()
         except OSError as problem:
             raise table.fail(f"{path}: cannot be read: {problem.strerror}", key) from problem
+        self.digest.update(f"\0{table.key_path(key)}\0".encode())
         self.digest.update(data)
         return data.decode("utf-8")
 
