@@ -13,7 +13,7 @@ from porter.errors import PlanError, RuleFileError
 from porter.find import SourceFile, bound, find_in_python, find_in_text, words_for_bodies
 from porter.model import Case, Edit, Operation, Rule, Target
 from porter.plan.paths import select
-from porter.plan.selection import trait_reason
+from porter.plan.selection import fits, trait_reason
 from porter.plan.splice import splice
 from porter.rulebook.operations import AddFile
 
@@ -77,7 +77,7 @@ def _usual_target(rule: Rule, targets: Mapping[str, Target]) -> str:
 def _made_in(operation: Operation, rule: Rule, case: Case) -> bool:
     """Whether an operation is made in the version that a case is about, if it is about one."""
     wanted = operation.requires.get(rule.packages[0])
-    return not case.version or wanted is None or wanted.contains(case.version, prereleases=True)
+    return not case.version or wanted is None or fits(case.version, wanted)
 
 
 def _own_file(rule: Rule) -> str:

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 import click
 
 from porter.cli.groups import near
-from porter.errors import UnsupportedVersion, UsageError
+from porter.errors import UsageError
 from porter.model import Pin, Rule, Target
 from porter.rulebook.catalog import check_needs, check_traits, get_target, load_rules, load_targets
-from porter.source.pins import known_pin, parse_pin
+from porter.source.pins import known_pin, parse_pin, recorded_pin
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Decorator = Callable[[Function], Function]
@@ -123,12 +123,9 @@ class Origin:
         Raises:
             UnsupportedVersion: If no such release is recorded, and the origin is no folder.
         """
-        try:
+        if self.origin in ORIGINS:
             return known_pin(package, version)
-        except UnsupportedVersion:
-            if self.origin in ORIGINS:
-                raise
-            return Pin(package, version)
+        return recorded_pin(package, version) or Pin(package, version)
 
     def arguments(self) -> Mapping[str, Any]:
         """The keyword arguments of ``porter.source.fetch``.

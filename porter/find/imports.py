@@ -66,16 +66,11 @@ def _imports(source: SourceFile, module: str, name: str) -> bool:
 
 def _absolute(module: str, source: SourceFile) -> str:
     level = len(module) - len(module.lstrip("."))
-    return absolute_module(module.lstrip("."), level, _package(source))
+    return absolute_module(module.lstrip("."), level, source.package)
 
 
 def _origin(statement: ast.ImportFrom, source: SourceFile) -> str:
-    return absolute_module(statement.module or "", statement.level, _package(source))
-
-
-def _package(source: SourceFile) -> str:
-    is_package = source.path.endswith("__init__.py")
-    return source.module if is_package else source.module.rpartition(".")[0]
+    return absolute_module(statement.module or "", statement.level, source.package)
 
 
 def _extended(statement: ast.ImportFrom, names: list[str], source: SourceFile) -> Change:

@@ -40,13 +40,12 @@ class Names:
     Args:
         tree: The file's module.
         lines: Byte offset at which each line starts.
-        module: The file's dotted module name, for relative imports.
-        is_package: Whether the file is an ``__init__.py``.
+        package: The dotted name that the file's relative imports start from.
     """
 
-    def __init__(self, tree: ast.Module, lines: list[int], module: str, is_package: bool) -> None:
+    def __init__(self, tree: ast.Module, lines: list[int], package: str) -> None:
         self._tree, self._lines = tree, lines
-        self._package = module if is_package else module.rpartition(".")[0]
+        self._package = package
         self._collected: dict[ast.AST, Bindings] = {}
 
     def resolve(self, name: str, offset: int) -> frozenset[str]:

@@ -66,9 +66,7 @@ def _from_import(
     operation: Rename, statement: ast.ImportFrom, source: SourceFile
 ) -> Iterator[Found]:
     """``from torch.cuda import amp``: the name moves to an import of its own."""
-    package = source.module if source.path.endswith("__init__.py") else ""
-    package = package or source.module.rpartition(".")[0]
-    base = absolute_module(statement.module or "", statement.level, package)
+    base = absolute_module(statement.module or "", statement.level, source.package)
     for alias in statement.names:
         full = f"{base}.{alias.name}"
         if full != operation.old and not full.startswith(operation.old + "."):

@@ -64,13 +64,19 @@ class SourceFile:
     @cached_property
     def names(self) -> Names:
         """What the file's names stand for."""
-        return Names(self.tree, self.lines, self.module, self.path.endswith("__init__.py"))
+        return Names(self.tree, self.lines, self.package)
 
     @property
     def module(self) -> str:
         """The dotted name under which the file is imported."""
         parts = PurePosixPath(self.path).with_suffix("").parts
         return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+    @property
+    def package(self) -> str:
+        """The dotted name that the file's relative imports start from."""
+        is_package = self.path.endswith("__init__.py")
+        return self.module if is_package else self.module.rpartition(".")[0]
 
     @cached_property
     def focus(self) -> Focus:

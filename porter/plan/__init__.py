@@ -7,12 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from packaging.version import Version
-
 from porter.errors import PlanError
 from porter.model import Edit, NewFile, Operation, Plan, Rule, Target
 from porter.plan.paths import select
-from porter.plan.selection import select_rules
+from porter.plan.selection import fits, select_rules
 from porter.plan.splice import ordered, settle
 from porter.rulebook.operations import AddFile, Substitute
 
@@ -119,7 +117,7 @@ def tasks_for(
     for rule, package in selected:
         for number, operation in enumerate(rule.operations):
             if all(
-                name in versions and wanted.contains(Version(versions[name]), prereleases=True)
+                name in versions and fits(versions[name], wanted)
                 for name, wanted in operation.requires.items()
             ):
                 files = select(operation.files or rule.files, trees[package].paths(), package)
@@ -193,15 +191,17 @@ def _new_files(
 
 def _missed(tasks: Sequence[Task], trees: Mapping[str, Tree], findings: Findings) -> Iterator[str]:
     """A message for every expectation that does not hold, and every rule without effect."""
-    broken = set()
+    broken: set[tuple[str, str]] = set()
+    totals: dict[tuple[str, str], int] = {}
     for index, task in enumerate(tasks):
         count = findings.places.get(index, 0)
+        made_on = task.rule.id, task.package
+        totals[made_on] = totals.get(made_on, 0) + count
         if not task.operation.expect.holds(count):
-            broken.add((task.rule.id, task.package))
+            broken.add(made_on)
             yield _expectation(task, count, trees)
-    for rule, package in {(task.rule.id, task.package) for task in tasks} - broken:
-        own = [i for i, task in enumerate(tasks) if (task.rule.id, task.package) == (rule, package)]
-        if not any(findings.places.get(index) for index in own) and not findings.failures:
+    for (rule, package), total in totals.items():
+        if not total and (rule, package) not in broken and not findings.failures:
             yield f"rule {rule} would change nothing in {package}"
 
 

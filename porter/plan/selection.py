@@ -32,12 +32,13 @@ def select_rules(
     """
     chosen = _with_needs(rules, _known(rules, only, "--rule"))
     left_out = _known(rules, without, "--without-rule")
+    lacking = _lacking(rules, left_out)
     selected: list[tuple[Rule, str]] = []
     skips: list[Skip] = []
     for rule in rules:
         for package in rule.packages:
             if package in versions:
-                reason = _asked(rules, rule, chosen, left_out) or skip_reason(
+                reason = _asked(rule, chosen, left_out, lacking) or skip_reason(
                     rule, target, package, versions
                 )
                 if reason:
@@ -69,11 +70,19 @@ def _with_needs(rules: Sequence[Rule], ids: set[str]) -> set[str]:
     return found
 
 
-def _asked(rules: Sequence[Rule], rule: Rule, chosen: set[str], left_out: set[str]) -> str:
+def _lacking(rules: Sequence[Rule], left_out: set[str]) -> dict[str, str]:
+    """Rules that need one that is left out, each with the first such."""
+    if not left_out:
+        return {}
+    needed = {rule.id: _with_needs(rules, {rule.id}) & left_out for rule in rules}
+    return {rule: min(gone) for rule, gone in needed.items() if gone}
+
+
+def _asked(rule: Rule, chosen: set[str], left_out: set[str], lacking: Mapping[str, str]) -> str:
     if rule.id in left_out:
         return "left out with --without-rule"
-    for needed in sorted(_with_needs(rules, {rule.id}) & left_out):
-        return f"needs {needed}, which is left out with --without-rule"
+    if rule.id in lacking:
+        return f"needs {lacking[rule.id]}, which is left out with --without-rule"
     if chosen and rule.id not in chosen:
         return "not among the rules asked for with --rule"
     if rule.optional and not chosen:
@@ -106,7 +115,7 @@ def trait_reason(rule: Rule, target: Target) -> str:
 
 def _native_reason(rule: Rule, target: Target, package: str, version: str) -> str:
     native = rule.native.get(target.device)
-    if native is not None and _in(version, native):
+    if native is not None and fits(version, native):
         return f"{package} {version} does this for {target.device} itself"
     return ""
 
@@ -115,12 +124,13 @@ def _version_reason(rule: Rule, versions: Mapping[str, str]) -> str:
     for package, wanted in rule.requires.items():
         if package not in versions:
             return f"needs {package} {specifier_text(wanted)}, which is not there"
-        if not _in(versions[package], wanted):
+        if not fits(versions[package], wanted):
             return f"is for {package} {specifier_text(wanted)}, not {versions[package]}"
     return ""
 
 
-def _in(version: str, wanted: SpecifierSet) -> bool:
+def fits(version: str, wanted: SpecifierSet) -> bool:
+    """Whether a version is in a range; a pre-release counts as any other."""
     return wanted.contains(Version(version), prereleases=True)
 
 
@@ -137,7 +147,7 @@ def _check_versions(
             and not trait_reason(rule, target)
             and not _native_reason(rule, target, package, versions[package])
         ]
-        if due and not any(_in(versions[package], rule.requires[package]) for rule in due):
+        if due and not any(fits(versions[package], rule.requires[package]) for rule in due):
             ranges = sorted({specifier_text(rule.requires[package]) for rule in due})
             raise UnsupportedVersion(
                 f"{package} {versions[package]}: no rule for {target.name} is written for it",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from porter.errors import TreeStateError, UnsupportedVersion, UsageError
+from porter.errors import TreeStateError, UsageError
 from porter.manifest import Manifest, PackageRecord, read_manifest
 from porter.model import Pin
 from porter.port.earlier import check_versions, outdated, without_replaced
@@ -15,7 +15,7 @@ from porter.port.record import recipe_digest
 from porter.port.request import Request
 from porter.source import Cache, FolderTree, Progress, Tree, fetch, find_trees, known_pin
 from porter.source.archive import cached_tree
-from porter.source.pins import same_version
+from porter.source.pins import recorded_pin, same_version
 from porter.write import is_vacant
 from porter.write.journal import read_journal
 
@@ -139,14 +139,7 @@ def _pin(request: Request, package: str) -> Pin:
         )
     if request.origin in ("archive", "git"):
         return known_pin(package, version)
-    return _recorded_pin(package, version) or Pin(package, version)
-
-
-def _recorded_pin(package: str, version: str) -> Pin | None:
-    try:
-        return known_pin(package, version)
-    except UnsupportedVersion:
-        return None
+    return recorded_pin(package, version) or Pin(package, version)
 
 
 def _fetch(
@@ -251,7 +244,7 @@ def _releases(
     found: dict[str, Tree] = {}
     to_fetch: list[Pin] = []
     for package, folder in folders.items():
-        pin = _recorded_pin(package, folder.version)
+        pin = recorded_pin(package, folder.version)
         ported = _standing_record(manifest, folder)
         if pin and ported and ported.sha256 == pin.sha256:
             release = cached_tree(pin, cache)
@@ -272,7 +265,7 @@ def _present_record(
     if standing:
         return standing
     place = str(PurePosixPath(folder.root.relative_to(into)))
-    pin = _recorded_pin(folder.package, folder.version)
+    pin = recorded_pin(folder.package, folder.version)
     if pin and folder.package in releases:
         return PackageRecord(folder.version, place, "archive", sha256=pin.sha256)
     return PackageRecord(folder.version, place, "folder")

@@ -53,17 +53,7 @@ DYNAMIC_SHAPE_OPS = (
 SYNC_OPS = (
     "aten::_local_scalar_dense",
     "aten::equal",
-    "aten::nonzero",
-    "aten::masked_select",
-    "aten::_unique",
-    "aten::_unique2",
-    "aten::unique_dim",
-    "aten::unique_consecutive",
-    "aten::unique_dim_consecutive",
-    "aten::repeat_interleave",
-    "aten::bincount",
-    "aten::index",
-    "aten::_index_put_impl_",
+    *DYNAMIC_SHAPE_OPS,
 )
 
 #: Device types that PyTorch has built in: a plugin's device cannot take their names.

@@ -34,6 +34,14 @@ def known_packages() -> tuple[str, ...]:
     return tuple(_table())
 
 
+def recorded_pin(package: str, version: str) -> Pin | None:
+    """The pin of a release, or None where no such release is recorded."""
+    try:
+        return known_pin(package, version)
+    except UnsupportedVersion:
+        return None
+
+
 def known_versions(package: str) -> tuple[str, ...]:
     """The pinned versions of a package, oldest first; none for a package unknown."""
     releases = _table().get(package, {}).get("releases", {})
