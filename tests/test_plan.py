@@ -131,6 +131,13 @@ def test_a_rule_that_would_change_nothing_is_an_error(tmp_path: Path) -> None:
         plan([rule(tmp_path, edit=edit)])
 
 
+def test_every_rule_that_would_change_nothing_is_told(tmp_path: Path) -> None:
+    edit = 'match = "torch.cuda.g($X)"\nreplace = "h($X)"\nexpect = "0.."'
+    with pytest.raises(PlanError) as caught:
+        plan([rule(tmp_path, edit=edit), rule(tmp_path, "two", edit=edit)])
+    assert len(caught.value.failures) == 2
+
+
 def test_rules_in_conflict_are_both_named(tmp_path: Path) -> None:
     edit = 'match = "return $X"\nreplace = "return other()"'
     with pytest.raises(PlanError, match="rules mmengine/one and mmengine/two edit the same code"):
