@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +12,11 @@ from porter.rulebook.rulefile import read_rule
 from porter.rulebook.targetfile import read_target
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
+
+
+def hear_interrupts() -> None:
+    """For ``preexec_fn``: a process started in the background would ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class MemoryTree:

@@ -117,8 +117,11 @@ def _failure(compiler: str, done: subprocess.CompletedProcess[str]) -> CouldNotR
     )
 
 
-def find_compiler() -> str:
+def find_compiler(purpose: str = "the simulated chip") -> str:
     """The C++ compiler: ``$CXX``, or the first that is there of g++, c++ and clang++.
+
+    Args:
+        purpose: What it is to compile, for the message.
 
     Raises:
         CouldNotRun: If there is none.
@@ -130,6 +133,6 @@ def find_compiler() -> str:
             return found
     missing = f"CXX names {chosen!r}, which is not there" if chosen else "there is no C++ compiler"
     raise CouldNotRun(
-        f"the simulated chip has to be compiled once, and {missing}",
+        f"{purpose} has to be compiled once, and {missing}",
         hint="Install g++ (apt-get install g++, dnf install gcc-c++), or set CXX.",
     )

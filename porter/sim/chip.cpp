@@ -948,6 +948,8 @@ void register_kernels() {
   library("_", DispatchKey::AutocastPrivateUse1).fallback(torch::CppFunction::makeFallthrough());
   auto& own_ops = *new torch::Library(torch::Library::DEF, "porter_sim", nothing, __FILE__, __LINE__);
   own_ops.def("host(Tensor self) -> Tensor", torch::dispatch(DispatchKey::CompositeExplicitAutograd, &host));
+  // Older releases of torch refuse a leaf's autograd key that nobody serves.
+  library("porter_sim", DispatchKey::AutogradPrivateUse1).impl("host", torch::CppFunction::makeFallthrough());
   own_ops.def("get_state(int device) -> Tensor", torch::dispatch(DispatchKey::CompositeExplicitAutograd, &get_state));
   own_ops.def(
       "set_state(int device, Tensor state) -> ()",
@@ -982,7 +984,7 @@ int porter_sim_start(int devices, int64_t limit, int shared_generator) {
     g_shared_generator = shared_generator != 0;
     c10::SetAllocator(kChip, &g_allocator);
     at::RegisterPrivateUse1HooksInterface(new Hooks());
-#if PORTER_TORCH < 206
+#if PORTER_TORCH < 207
     static at::_GeneratorRegister registered([](DeviceIndex index) { return new_generator(index); });
 #endif
     register_kernels();

@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from porter.errors import TargetFileError
+from porter.sim.clones import misread, remember_clones
 from porter.sim.native import Native
 from porter.sim.spec import Spec
 
@@ -24,6 +25,8 @@ EXTENSION = "mmcv._ext"
 
 def serve_mmcv_ops(spec: Spec, native: Native) -> None:
     """Wrap the vendor's operators when mmcv's compiled module is imported."""
+    if spec.profile.clone_only_mmcv_ops:
+        remember_clones(spec.device)
     if spec.profile.vendor_mmcv_ops:
         sys.meta_path.insert(0, _Finder(spec, native))
 
@@ -79,7 +82,11 @@ def wrap_ops(module: ModuleType, spec: Spec, native: Native) -> None:
                 hint="Name it as mmcv._ext does, without _forward and _backward.",
             )
         for name in names:
-            setattr(module, name, _on_host(getattr(module, name), spec.device, native))
+            served = _on_host(getattr(module, name), spec.device, native)
+            # A kernel's backward is given gradients, which nobody else holds.
+            if op in spec.profile.clone_only_mmcv_ops and not name.endswith("_backward"):
+                served = misread(served, spec.device)
+            setattr(module, name, served)
 
 
 def belongs_to(function: str, op: str) -> bool:

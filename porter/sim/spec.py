@@ -91,6 +91,7 @@ class Profile:
         dynamic_shape_ops: Operators counted as of dynamic shape; None for porter's list.
         sync_ops: Operators counted as a host synchronization; None for porter's list.
         vendor_mmcv_ops: mmcv operators that the vendor's build ships kernels for.
+        clone_only_mmcv_ops: Of those, the ones that misread a first argument that is no clone.
     """
 
     device_count: int = 1
@@ -102,6 +103,7 @@ class Profile:
     dynamic_shape_ops: tuple[str, ...] | None = None
     sync_ops: tuple[str, ...] | None = None
     vendor_mmcv_ops: tuple[str, ...] = ()
+    clone_only_mmcv_ops: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -188,8 +190,15 @@ def read_profile(simulate: Mapping[str, object], path: Path) -> Profile:
         dynamic_shape_ops=_chosen_ops(table, "dynamic_shape_ops"),
         sync_ops=_chosen_ops(table, "sync_ops"),
         vendor_mmcv_ops=table.texts("vendor_mmcv_ops", []),
+        clone_only_mmcv_ops=table.texts("clone_only_mmcv_ops", []),
     )
     table.close()
+    for op in profile.clone_only_mmcv_ops:
+        if op not in profile.vendor_mmcv_ops:
+            raise table.fail(
+                f"{op!r} is not among vendor_mmcv_ops: there is no kernel to misread anything",
+                "clone_only_mmcv_ops",
+            )
     return profile
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -41,15 +40,6 @@ mmengine = "0.10.5"
 
 [simulate]
 """
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Without torch the tests that are marked for it are skipped."""
-    if importlib.util.find_spec("torch") is None:
-        skip = pytest.mark.skip(reason="torch is not installed")
-        for item in items:
-            if item.get_closest_marker("torch"):
-                item.add_marker(skip)
 
 
 @pytest.fixture(scope="session")

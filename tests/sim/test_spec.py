@@ -30,6 +30,7 @@ def test_every_key_is_read() -> None:
         "dynamic_shape_ops": [],
         "sync_ops": ["aten::equal"],
         "vendor_mmcv_ops": ["nms"],
+        "clone_only_mmcv_ops": ["nms"],
     }
     assert read_profile(table, PATH) == Profile(
         device_count=4,
@@ -41,6 +42,7 @@ def test_every_key_is_read() -> None:
         dynamic_shape_ops=(),
         sync_ops=("aten::equal",),
         vendor_mmcv_ops=("nms",),
+        clone_only_mmcv_ops=("nms",),
     )
 
 
@@ -53,6 +55,11 @@ def test_every_key_is_read() -> None:
         ),
         pytest.param(
             {"device_count": 65}, r"simulate.device_count: .*from 1 to 64", id="too many devices"
+        ),
+        pytest.param(
+            {"clone_only_mmcv_ops": ["nms"]},
+            r"simulate.clone_only_mmcv_ops: 'nms' is not among vendor_mmcv_ops",
+            id="a kernel that is not there",
         ),
         pytest.param({"device_count": True}, r"simulate.device_count", id="a flag for a number"),
         pytest.param(

@@ -14,7 +14,10 @@ from tests.sim.harness import names
 
 pytestmark = pytest.mark.torch
 
-SHIPPED = 'device_count = 2\nvendor_mmcv_ops = ["nms", "roi_align"]\n'
+SHIPPED = (
+    'device_count = 2\nvendor_mmcv_ops = ["nms", "roi_align"]\n'
+    'clone_only_mmcv_ops = ["roi_align"]\n'
+)
 
 
 @pytest.mark.parametrize("name", names("mmcv"))

@@ -17,6 +17,7 @@ from torch import nn
 from porter.sim import counters
 
 DEVICE = "sdaa"
+TORCH = tuple(map(int, torch.__version__.split(".")[:2]))
 CPU = torch.device("cpu")
 
 
@@ -243,7 +244,8 @@ def check_loader_workers_that_are_spawned_know_the_device() -> None:
 
 def check_loaders_pin_memory() -> None:
     (batch,) = torch.utils.data.DataLoader(torch.arange(4.0), batch_size=4, pin_memory=True)
-    assert batch.is_pinned()
+    if TORCH >= (2, 7):  # older loaders pin for CUDA alone, unless they are told a device
+        assert batch.is_pinned()
 
 
 def check_plain_child_processes_know_the_device() -> None:
@@ -409,7 +411,8 @@ def check_training_leaks_no_memory() -> None:
 
 def check_cuda_is_absent() -> None:
     assert not torch.cuda.is_available()
-    with pytest.raises(AssertionError, match="not compiled with CUDA"):
+    # A build with CUDA finds no driver, one without it says so.
+    with pytest.raises((AssertionError, RuntimeError), match=r"not compiled with CUDA|no NVIDIA"):
         torch.ones(1, device=DEVICE).cuda()
 
 

@@ -15,7 +15,10 @@ import torch
 
 from porter.sim import counters
 
-SIMULATE = 'device_count = 2\nvendor_mmcv_ops = ["nms", "roi_align"]\n'
+SIMULATE = (
+    'device_count = 2\nvendor_mmcv_ops = ["nms", "roi_align"]\n'
+    'clone_only_mmcv_ops = ["roi_align"]\n'
+)
 
 EXTENSION = """
 import torch
@@ -67,9 +70,26 @@ def check_a_shipped_operator_runs_on_the_device() -> None:
 
 
 def check_an_operator_writes_into_device_memory() -> None:
-    x, out = torch.ones(4, device="sdaa"), torch.zeros(4, device="sdaa")
+    x, out = torch.ones(1, 4, device="sdaa"), torch.zeros(1, 4, device="sdaa")
     extension().roi_align_forward(x, x, out, aligned_height=7)
-    assert out.tolist() == [7, 7, 7, 7]
+    assert out.tolist() == [[7, 7, 7, 7]]
+
+
+def read_by_roi_align(given: torch.Tensor) -> list[float]:
+    out = torch.zeros_like(given)
+    extension().roi_align_forward(given, given, out, aligned_height=1)
+    values: list[float] = out.flatten().tolist()
+    return values
+
+
+def check_a_kernel_that_wants_clones_misreads_any_other_tensor() -> None:
+    given = torch.arange(4.0, device="sdaa").reshape(1, 4)
+    assert read_by_roi_align(given) == [3, 2, 1, 0]
+    assert read_by_roi_align(given.contiguous()) == [3, 2, 1, 0]
+    assert read_by_roi_align(given.clone()) == [0, 1, 2, 3]
+    assert read_by_roi_align(torch.clone(given)) == [0, 1, 2, 3]
+    assert read_by_roi_align(given.clone() + 1) == [4, 3, 2, 1], "a clone's sum is no clone"
+    assert read_by_roi_align(given.cpu()) == [0, 1, 2, 3]
 
 
 def check_nested_results_come_back_to_the_device() -> None:

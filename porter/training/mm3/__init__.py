@@ -1,0 +1,1 @@
+"""Training through mmengine's Runner: mmdet 3.x, mmcv 2.x."""
