@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -11,6 +12,15 @@ from hypothesis import settings
 # A busy machine is no failure. The rest is as Hypothesis has it, in CI and elsewhere.
 settings.register_profile("porter", deadline=None)
 settings.load_profile("porter")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Without torch the tests that are marked for it are skipped, unless all are to be run."""
+    if importlib.util.find_spec("torch") is None and not os.environ.get("PORTER_TEST_ALL"):
+        skip = pytest.mark.skip(reason="torch is not installed")
+        for item in items:
+            if item.get_closest_marker("torch"):
+                item.add_marker(skip)
 
 
 @pytest.fixture(autouse=True)

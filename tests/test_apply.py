@@ -391,6 +391,12 @@ def test_a_folder_within_a_checkout_of_porter_is_refused(place: str, world: Worl
         world.apply(into=checkout / place)
 
 
+def test_this_checkout_is_refused(world: World) -> None:
+    here = Path(__file__).resolve().parents[1]
+    with pytest.raises(TreeStateError, match="checkout of porter itself"):
+        world.apply(into=here / "docs" / "tree")
+
+
 @pytest.mark.parametrize("place", ["vendor", "build/trees/sdaa"])
 def test_ignored_folders_of_a_checkout_of_porter_may_be_ported_into(
     place: str, world: World
@@ -400,7 +406,7 @@ def test_ignored_folders_of_a_checkout_of_porter_may_be_ported_into(
 
 
 def _porter_checkout(folder: Path) -> Path:
-    for name in ("porter/ground.py", "rules/x", "targets/x", "pyproject.toml"):
+    for name in ("porter/apply.py", "rules/x", "targets/x", "pyproject.toml"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
     return folder

@@ -21,6 +21,8 @@ FLOORS = [
     {"ruletest", "write"},
     {"port"},
     {"apply", "diff", "explain", "revert", "sim"},
+    {"training"},
+    {"verify"},
     {"render"},
     {"cli", "__main__"},
 ]
@@ -31,11 +33,13 @@ HOMES = {
     "click": {"cli"},
     "rich": {"render", "cli"},
     "git": {"source", "port"},
-    "subprocess": {"source", "sim"},
-    "torch": {"sim"},
-    "mmengine": set[str](),
-    "mmcv": set[str](),
-    "mmdet": set[str](),
+    "subprocess": {"source", "sim", "verify"},
+    "torch": {"sim", "training"},
+    "matplotlib": {"render"},
+    "numpy": {"training"},
+    "mmengine": {"training"},
+    "mmcv": {"training"},
+    "mmdet": {"training"},
 }
 
 

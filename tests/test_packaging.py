@@ -37,7 +37,27 @@ JOURNEY = [
     ("status --into vendor", "ported for sdaa"),
     ("explain vendor/mmcv/mmcv/ops/host_fallback.py:1", "mmcv/host-fallback"),
     ("revert --into vendor", "no longer ported"),
+    ("models list", "With a recipe"),
+    ("models show reppoints", "reppoints-moment_r50_fpn_1x_coco.py"),
+    ("verify --help", "inconclusive"),
+    ("train --help", "--resume-from"),
+    ("eval --help", "--checkpoint"),
+    ("sim --help", "dataset"),
+    ("sim dataset coco", "32 images"),
 ]
+
+#: Files that are no Python, and without which a command of the wheel would fail.
+READ_AT_RUN_TIME = {
+    "porter/verify/models/recipes/aliases.toml",
+    "porter/verify/models/recipes/reppoints.toml",
+    "porter/verify/ops/old_dispatch.hpp",
+    "porter/sim/chip.cpp",
+    "porter/source/pins.toml",
+    "porter/render/page.css",
+    "porter/render/page.html",
+    "porter/render/report_page.css",
+    "porter/render/report_page.html",
+}
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +68,16 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def done(*command: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
-    """What a command printed. ``python`` is this one; it had better succeed."""
+def done(
+    *command: str, cwd: Path | None = None, env: Mapping[str, str] | None = None, code: int = 0
+) -> str:
+    """What a command printed. ``python`` is this one; it had better end with the exit code."""
     words = [sys.executable if command[0] == "python" else command[0], *command[1:]]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     ran = subprocess.run(
         words, cwd=cwd, env=environment | dict(env or {}), capture_output=True, text=True
     )
-    assert ran.returncode == 0, f"{' '.join(command)}\n{ran.stdout}{ran.stderr}"
+    assert ran.returncode == code, f"{' '.join(command)}\n{ran.stdout}{ran.stderr}"
     return ran.stdout
 
 
@@ -78,6 +100,7 @@ def test_the_wheel_has_the_package_its_rules_and_targets_and_nothing_else(built:
         for path in files_under(here)
     }
     assert [name for name in about if name.endswith("/licenses/LICENSE")] != []
+    assert names >= READ_AT_RUN_TIME
 
 
 def test_the_sdist_has_what_building_testing_and_reading_take(built: Path) -> None:
@@ -112,5 +135,8 @@ def test_the_wheel_alone_runs_every_command_from_any_folder(
     for words, said in JOURNEY:
         assert said in done(command, *words.split(), cwd=elsewhere, env=where)
     assert "</html>" in (elsewhere / "port.html").read_text(encoding="utf-8")
+    assert (elsewhere / "coco" / "annotations" / "instances_val2017.json").is_file()
+    # The environment has no torch, and the doctor says how to get it.
+    assert "pip install torch" in done(command, "doctor", cwd=elsewhere, env=where, code=22)
     place = done(python, "-c", "import porter; print(porter.__file__)", cwd=elsewhere)
     assert Path(place.strip()).is_relative_to(environment)

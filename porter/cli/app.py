@@ -31,6 +31,14 @@ SECTIONS = {
         "diff": "Show what a port changes, as a unified diff.",
         "fetch": "Download and check the upstream releases a port starts from.",
     },
+    "Prove a port": {
+        "verify": "Train the ported tree beside upstream, and say whether the port holds.",
+        "train": "Train a model on the ported packages: full size, on your COCO folder.",
+        "eval": "Evaluate a checkpoint on the ported packages.",
+        "models": "List and show the models to train.",
+        "doctor": "Tell whether a port can be verified here, and what to install.",
+        "sim": "Run Python on a simulated chip; write the synthetic data set.",
+    },
     "Look after a ported tree": {
         "status": "Tell which packages are clean, ported or edited by hand.",
         "explain": "Tell which rule is behind a line of a ported file, and why.",
@@ -47,13 +55,16 @@ EPILOG = """\b
 Start with:
   porter diff --target sdaa --stat
   porter apply --target sdaa --into ./vendor
+  porter verify reppoints
 
 \b
 Exit codes:
-  0 done                 4 bad target file       8 the disk refused a write
-  1 a bug in porter      5 the plan fails        9 unsupported version
-  2 bad option           6 no pristine source   10 a rule's case fails
-  3 bad rule file        7 tree not ready      130 interrupted
+  0 done                 6 no pristine source          20 verify: fail
+  1 a bug in porter      7 tree not ready              21 verify: inconclusive
+  2 bad option           8 the disk refused a write    22 could not run
+  3 bad rule file        9 unsupported version        130 interrupted
+  4 bad target file     10 a rule's case fails
+  5 the plan fails
 """
 
 
@@ -81,8 +92,9 @@ class Manner:
 
     @classmethod
     def of(cls, arguments: Sequence[str]) -> Manner:
-        """What the arguments ask for."""
-        return cls("--json" in arguments, "--debug" in arguments)
+        """What the arguments ask for; those after ``--`` are not porter's own."""
+        own = _own(arguments)
+        return cls("--json" in own, "--debug" in own)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -97,7 +109,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     manner = Manner.of(given)
     try:
-        code = _run([argument for argument in given if argument != "--debug"])
+        own = _own(given)
+        rest = given[len(own) :]
+        code = _run([*(argument for argument in own if argument != "--debug"), *rest])
         sys.stdout.flush()
         return code
     except BrokenPipeError:
@@ -112,11 +126,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _report(_as_problem(error), manner)
 
 
+def _own(arguments: Sequence[str]) -> Sequence[str]:
+    return arguments[: arguments.index("--")] if "--" in arguments else arguments
+
+
 def _run(arguments: list[str]) -> int:
     if "_PORTER_COMPLETE" in os.environ:
         porter.main(arguments, prog_name="porter")
     try:
-        with porter.make_context("porter", arguments) as context:
+        with porter.make_context("porter", list(arguments), obj=arguments) as context:
             return porter.invoke(context) or 0
     except click.exceptions.Exit as exit:
         return exit.exit_code

@@ -100,7 +100,7 @@ def check_whole(into: Path) -> None:
 
 
 def _is_porter(folder: Path) -> bool:
-    files = ("pyproject.toml", "porter/ground.py", "rules", "targets")
+    files = ("pyproject.toml", "porter/apply.py", "rules", "targets")
     return all((folder / name).exists() for name in files)
 
 

@@ -42,6 +42,7 @@ class Table:
 
     Attributes:
         styles: Column index -> style of its cells.
+        words: Text of a whole cell -> the style of such cells, in any column.
         footer: A last row, set apart; empty for none.
     """
 
@@ -50,6 +51,7 @@ class Table:
     right: tuple[int, ...] = ()
     styles: tuple[tuple[int, Style], ...] = ()
     footer: tuple[str, ...] = ()
+    words: tuple[tuple[str, Style], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Bars:
 
 @dataclass(frozen=True)
 class Command:
-    """A command for the user to copy: never wrapped."""
+    """A command for the user to copy: never wrapped. Without a label it stands alone."""
 
     label: str
     command: str
@@ -144,14 +146,14 @@ def _plain(block: Block) -> Iterable[str]:
         case Fields(pairs, indent):
             rows = [row for name, value in pairs for row in _field_rows(name, value)]
             return [" " * indent + line for line in _aligned(rows, ())]
-        case Table(headers, rows, right, _, footer):
+        case Table(headers, rows, right, _, footer, _):
             return _aligned((headers, *rows, *([footer] if footer else [])), right)
         case Diff(lines, indent):
             return [" " * indent + line for line in lines]
         case Bars(rows):
             return [f" {name} | {number} {plus}{minus}" for name, number, plus, minus in rows]
         case Command(label, command):
-            return [f"{label}: {command}"]
+            return [f"{label}: {command}" if label else command]
 
 
 def _field_rows(name: str, value: str) -> list[tuple[str, str]]:
@@ -222,8 +224,9 @@ def _rich_table(block: Table) -> RenderableType:
             style=styles.get(index, ""),
             overflow="fold",
         )
+    words = dict(block.words)
     for row in block.rows:
-        table.add_row(*(RichText(displayable(cell)) for cell in row))
+        table.add_row(*(RichText(displayable(cell), style=words.get(cell, "")) for cell in row))
     return table
 
 
@@ -255,4 +258,5 @@ def diff_style(line: str) -> str:
 def _rich_command(block: Command) -> RichText:
     from rich.text import Text as RichText
 
-    return RichText.assemble((f"{block.label}: ", "dim"), (block.command, "bold"))
+    label = f"{block.label}: " if block.label else ""
+    return RichText.assemble((label, "dim"), (block.command, "bold"))

@@ -1,0 +1,1 @@
+"""Proof by training: a ported tree against upstream, step by step, and a verdict."""

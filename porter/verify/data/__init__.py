@@ -1,0 +1,1 @@
+"""The synthetic COCO data set that a verification trains on."""

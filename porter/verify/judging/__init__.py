@@ -1,0 +1,1 @@
+"""Two recorded runs held against each other: figures, checks, a verdict."""

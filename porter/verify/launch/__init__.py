@@ -1,0 +1,1 @@
+"""Processes that train: which Python, where, with what, and how they end."""
