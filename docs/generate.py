@@ -111,7 +111,7 @@ def made_for(rule: Rule, targets: dict[str, Target]) -> list[str]:
     return [
         f"`{name}`"
         for name, target in sorted(targets.items())
-        if not rule.optional
+        if not (rule.optional and rule.id not in target.ask)
         and any(
             package in target.pins["default"]
             and not skip_reason(rule, target, package, target.pins["default"])
@@ -143,6 +143,8 @@ def target_pages(targets: dict[str, Target], rules: list[Rule]) -> Iterator[str]
         yield f"- Device `{target.device}`, plugin `{target.plugin or 'none'}`, backend `{target.backend}`"
         count = sum(f"`{name}`" in made_for(rule, {name: target}) for rule in rules)
         yield f"- {count} rules are made on its default pins"
+        if target.ask:
+            yield f"- Optional rules that it asks for: {', '.join(f'`{name}`' for name in target.ask)}"
         yield from ("", "| trait | reason and source |", "|---|---|")
         yield from (f"| `{trait}` | {reason} |" for trait, reason in target.traits.items())
     yield from ("", "## All traits", "", "| trait | meaning |", "|---|---|")

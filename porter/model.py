@@ -123,7 +123,7 @@ class Rule:
         requires: Package name -> versions for which the rule is written.
         native: Device type -> versions of the rule's package in which upstream itself
             does for that device what the rule does; the rule is skipped there.
-        optional: Only made when asked for with ``--rule``.
+        optional: Only made when asked for, with ``--rule`` or by the target.
         overrides: Ids of rules whose edits this one may enclose.
         needs: Ids of rules whose outcome this one's code uses.
         path: The file it was read from, for messages.
@@ -160,6 +160,7 @@ class Target:
         pins: Set name -> package -> version; ``default`` is always there.
         simulate: The ``[simulate]`` table as written; the simulated chip reads it.
         variables: The ``$lower`` names a rule may use, and their values.
+        ask: Ids of the optional rules that are made for it without being asked for.
         digest: sha256 of the target file.
     """
 
@@ -178,6 +179,7 @@ class Target:
     pins: Mapping[str, Mapping[str, str]]
     simulate: Mapping[str, object]
     variables: Mapping[str, str]
+    ask: tuple[str, ...] = ()
     path: str = ""
     digest: str = ""
 

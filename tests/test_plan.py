@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,27 @@ def test_skipped_rules_say_why(
         skip.reason for skip in made.skips if skip.reason.startswith(reason)
     ]
     assert len(made.skips) == 1
+
+
+def test_a_target_makes_the_optional_rules_it_asks_for_and_what_they_need(tmp_path: Path) -> None:
+    rules = [
+        rule(tmp_path, optional="true"),
+        rule(
+            tmp_path,
+            "two",
+            files='["mmengine/b.py"]',
+            optional="true",
+            needs='["mmengine/one"]',
+        ),
+    ]
+    asking = replace(load_targets()["sdaa"], ask=("mmengine/two",))
+    tree = {"mmengine": MemoryTree("mmengine", "0.10.5", TREE)}
+    made = make_plan(rules, asking, tree)
+    assert made.rule_digests.keys() == {"mmengine/one", "mmengine/two"}
+    assert make_plan(rules, asking, tree, without=["mmengine/one"]).edits == ()
+    assert make_plan(rules, asking, tree, only=["mmengine/one"]).rule_digests.keys() == {
+        "mmengine/one"
+    }
 
 
 def test_a_rule_for_another_version_is_skipped_while_others_apply(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def _recipe(
     parts = [
         code,
         [(rule.id, rule.digest) for rule in rules],
-        (target.name, target.digest),
+        (target.name, target.digest, target.ask),
         [(name, tree.version, tree.sha256) for name, tree in sorted(archives.items())],
         only,
         without,
