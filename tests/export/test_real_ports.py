@@ -40,7 +40,7 @@ def test_each_form_gives_the_ported_tree(name: str, upstream_cache: Path, tmp_pa
     revert(into)
     for command in (["git", "apply"], ["patch", "-p1", "-s", "-i"]):
         if shutil.which(command[0]):
-            tree = tmp_path / command[0] / "tree"
+            tree = tmp_path / f"put by {command[0]}"
             shutil.copytree(into, tree)
             for patch in (tmp_path / "patches/series").read_text().splitlines():
                 put = [*command, str(tmp_path / "patches" / patch)]
