@@ -40,7 +40,7 @@ def command(
     catalog: Catalog,
     as_json: bool,
 ) -> None:
-    """Hand a port on to people without porter.
+    """Hand a port on: a patch series, a git branch, or the changed files.
 
     patches: a numbered patch a rule, with its reason, and a `series` file; in a folder
     with the pristine packages `git am`, `git apply` and `patch -p1` take them in order.
