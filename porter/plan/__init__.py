@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from porter.errors import PlanError
-from porter.model import Edit, NewFile, Operation, Plan, Rule, Target
+from porter.model import Edit, NewFile, Operation, Plan, Rule, Skip, Target
 from porter.plan.paths import select
 from porter.plan.selection import fits, select_rules
 from porter.plan.splice import ordered, settle
