@@ -64,7 +64,8 @@ def edits_in(source: str) -> set[str]:
     found = set()
     for port, first, suffix, last in ID.findall(source):
         found.add(f"{port}{first}{suffix}")
-        found |= {f"{port}{number:02}" for number in range(int(first), int(last or first) + 1)}
+        if last:
+            found |= {f"{port}{number:02}" for number in range(int(first), int(last) + 1)}
     return found
 
 
@@ -107,8 +108,9 @@ def totals(edits: Mapping[str, Edit]) -> Iterator[str]:
 def row(edit: Edit, made: Mapping[str, list[str]]) -> str:
     """One edit; a twin refers to the other."""
     rules = ", ".join(f"`{name}`" for name in made.get(edit.id, ()))
-    if edit.same:
-        told = f"{edit.outcome}: as {edit.same}" + (f"; {rules}" if rules else "")
-        return f"| {edit.id} | {edit.where} | As {edit.same}. | {told} |"
-    told = ": ".join(part for part in (edit.outcome, edit.why) if part)
-    return f"| {edit.id} | {edit.where} | {edit.what} | {told}{' ' + rules if rules else ''} |"
+    if edit.outcome == "left out" and rules:
+        rules = f"See {rules}."  # its source tells of the edit, and does not make it
+    by_hand = f"As {edit.same}." if edit.same else edit.what
+    why = f"As {edit.same}." if edit.same else edit.why
+    told = " ".join(part for part in (f"*{edit.outcome}*", why, rules) if part)
+    return f"| {edit.id} | {edit.where} | {by_hand} | {told} |"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -97,13 +98,20 @@ FINDERS: dict[str, Finder] = {
 }
 
 
+def parsed(source: bytes) -> ast.Module:
+    """A file's tree; upstream's strings have escapes that Python warns of."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(source)
+
+
 def added(before: bytes, after: bytes) -> Iterator[str]:
     """What a port adds that is one of the mistakes: its name, and the code.
 
     Args:
         before: Upstream's file; empty for a file that the port adds.
     """
-    old, new = ast.parse(before), ast.parse(after)
+    old, new = parsed(before), parsed(after)
     for name, find in FINDERS.items():
         known = Counter(ast.dump(node) for node in find(old))
         for node in find(new):

@@ -17,7 +17,7 @@ import tomllib
 from porter.model import Plan, Target
 from porter.plan import Tree, make_plan
 from tests.helpers import all_rules, all_targets
-from tests.ports.bugs import FINDERS, added, barriers, methods
+from tests.ports.bugs import FINDERS, added, barriers, methods, parsed
 from tests.ports.test_real_pins import ported, tree
 
 RULES = Path(__file__).parents[2] / "rules"
@@ -125,20 +125,20 @@ class TestOnNpu:
         """``norm_eval`` acts in ``train``, which no port touches."""
         _, before, after = port("npu", tuple(sorted(versions.items())), upstream_cache)
         paths = [p for p in before["mmdet"].paths() if p.startswith("mmdet/models/backbones/")]
-        kept = {path: methods(ast.parse(before["mmdet"].read(path)), "train") for path in paths}
+        kept = {path: methods(parsed(before["mmdet"].read(path)), "train") for path in paths}
         freezing = [
             text for found in kept.values() for text in found.values() if "norm_eval" in text
         ]
         assert len(freezing) >= 3
         for path in paths:
-            assert methods(ast.parse(after["mmdet"].read(path)), "train") == kept[path], path
+            assert methods(parsed(after["mmdet"].read(path)), "train") == kept[path], path
 
     def test_ranks_wait_where_they_waited(
         self, versions: dict[str, str], upstream_cache: Path
     ) -> None:
         """A barrier is what keeps a rank from reading half a checkpoint."""
         for path, before, after in self.changed(versions, upstream_cache):
-            assert barriers(ast.parse(after)) >= barriers(ast.parse(before)), path
+            assert barriers(parsed(after)) >= barriers(parsed(before)), path
 
 
 def test_every_mistake_has_an_example() -> None:
