@@ -119,7 +119,7 @@ runner = dict(type='EpochBasedRunner', max_epochs=12)
 checkpoint_config = dict(interval=1)
 log_config = dict(interval=50, hooks=[dict(type='TextLoggerHook')])
 custom_hooks = [dict(type='NumClassCheckHook')]
-dist_params = dict(backend='nccl')
+dist_params = dict(backend='${backend}')
 log_level = 'INFO'
 load_from = None
 resume_from = None
