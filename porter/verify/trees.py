@@ -15,8 +15,10 @@ from porter.port.pristine import pristine_trees
 from porter.source import Cache, FolderTree, Progress, Tree, fetch, find_trees
 from porter.source.pins import recorded_pin
 
-#: What an OpenMMLab detector is trained with.
+#: What an OpenMMLab detector is trained with; mmdet 2 without the first of them.
 PACKAGES = ("mmengine", "mmcv", "mmdet")
+#: porter's own configs for mmdet 2, whose release has none.
+OWN_CONFIGS = Path(__file__).parent / "models" / "configs" / "mmdet2"
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,20 @@ class Trees:
     digests: Mapping[str, str]
 
     @property
-    def configs(self) -> Path:
-        """mmdet's ``configs``: at the top of a checkout, within the package elsewhere."""
+    def configs(self) -> tuple[Path, ...]:
+        """mmdet's folders of configs: at the top of a checkout, within the package elsewhere.
+
+        For an mmdet 2 that was installed without any, porter's own come last.
+        """
         root = self.roots["mmdet"]
-        at_top = root / "configs"
-        return at_top if (at_top / "_base_").is_dir() else root / "mmdet" / ".mim" / "configs"
+        places = [root / "configs", root / "mmdet" / ".mim" / "configs"]
+        own = () if "mmengine" in self.roots else (OWN_CONFIGS,)
+        return (*(place for place in places if place.is_dir()), *own)
+
+    def config(self, name: str) -> Path:
+        """The file of a config that ``configs`` has, or of one from elsewhere by its whole path."""
+        places = [folder / name for folder in self.configs]
+        return next((place for place in places if place.is_file()), places[-1])
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,9 @@ def open_folder(into: Path, packages: Sequence[str] = PACKAGES) -> Folder:
         )
     check_whole(into)
     found = find_trees(into, packages)
+    if is_first_generation(found):
+        packages = [package for package in packages if package != "mmengine"]
+        found = {package: found[package] for package in packages if package in found}
     missing = [package for package in packages if package not in found]
     if missing:
         raise CouldNotRun(
@@ -87,6 +101,11 @@ def open_folder(into: Path, packages: Sequence[str] = PACKAGES) -> Folder:
             hint="Port all of them into one folder, or name the folder that has them with --into.",
         )
     return Folder(into, found, read_manifest(into))
+
+
+def is_first_generation(packages: Mapping[str, FolderTree]) -> bool:
+    """Whether mmdet is of the releases that mmcv 1.x goes with, and no mmengine."""
+    return "mmdet" in packages and packages["mmdet"].version.startswith("2.")
 
 
 def upstream_trees(

@@ -7,7 +7,7 @@ config.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import lru_cache
@@ -61,13 +61,13 @@ class Recipe:
     path: str = ""
 
 
-def find_recipe(name: str, configs: Path, pin_set: str = MAIN_SET) -> Recipe:
+def find_recipe(name: str, configs: Path | Sequence[Path], pin_set: str = MAIN_SET) -> Recipe:
     """The recipe that a name stands for.
 
     Args:
         name: An alias, a config's name with or without ``.py``, a config's path (from here, from
             ``configs``, or absolute), or the path of a recipe file.
-        configs: mmdet's folder of configs.
+        configs: mmdet's folder of configs; or several, the first of which is asked first.
         pin_set: Which of a recipe's configs to take; the default one where it has no other.
 
     Returns:
@@ -77,11 +77,12 @@ def find_recipe(name: str, configs: Path, pin_set: str = MAIN_SET) -> Recipe:
     Raises:
         UsageError: If nothing has that name, several things have, or a recipe cannot be used.
     """
+    folders = (configs,) if isinstance(configs, Path) else tuple(configs)
     if _normal(name) in known_models() or name.endswith(".toml"):
-        return _settled(get_model(name), configs, pin_set)
-    config = _config_by_path(name, configs) or _config_by_name(name, configs)
+        return _settled(get_model(name), folders, pin_set)
+    config = _config_by_path(name, folders) or _config_by_name(name, folders)
     if not config:
-        raise _unknown(name, configs)
+        raise _unknown(name, folders)
     return Recipe(PurePosixPath(config).stem, {MAIN_SET: config}, config)
 
 
@@ -186,69 +187,77 @@ def _rate(table: Table) -> float | None:
     return None if value is None else float(value)
 
 
-def _settled(recipe: Recipe, configs: Path, pin_set: str) -> Recipe:
+def _settled(recipe: Recipe, folders: Sequence[Path], pin_set: str) -> Recipe:
     """The recipe with the config that fits the pins; it had better be there."""
     config = recipe.configs.get(pin_set, recipe.configs[MAIN_SET])
-    if Path(recipe.path).parent != FOLDER and not (configs / config).is_file():
-        config = _absolute(config, recipe, configs)
-    if (configs / config).is_file():
+    if Path(recipe.path).parent != FOLDER and not _holds(folders, config):
+        config = _absolute(config, recipe, folders)
+    if _holds(folders, config):
         return replace(recipe, config=config)
     since = f"It came with mmdet {recipe.since}." if recipe.since else ""
     raise UsageError(
-        f"the model {recipe.name}: there is no config {config} in {configs}",
+        f"the model {recipe.name}: there is no config {config} in {folders[0]}",
         hint=since or "Name a config of this mmdet instead; `porter models list` has others.",
     )
 
 
-def _absolute(config: str, recipe: Recipe, configs: Path) -> str:
+def _holds(folders: Sequence[Path], config: str) -> bool:
+    return any((folder / config).is_file() for folder in folders)
+
+
+def _absolute(config: str, recipe: Recipe, folders: Sequence[Path]) -> str:
     """A config that a user's recipe names from its own folder."""
-    return _within(Path(recipe.path).absolute().parent / config, configs)
+    return _within(Path(recipe.path).absolute().parent / config, folders)
 
 
-def _config_by_path(name: str, configs: Path) -> str:
-    """The config at a path from ``configs`` (which may be named too), or from here."""
+def _config_by_path(name: str, folders: Sequence[Path]) -> str:
+    """The config at a path from a folder of configs (which may be named too), or from here."""
     inner = name.removeprefix("configs/")
     for text in (inner, f"{inner}.py"):
-        if "/" in text and not Path(text).is_absolute() and (configs / text).is_file():
+        if "/" in text and not Path(text).is_absolute() and _holds(folders, text):
             return PurePosixPath(text).as_posix()
     path = Path(name).expanduser()
-    return _within(path, configs) if path.suffix == ".py" and path.is_file() else ""
+    return _within(path, folders) if path.suffix == ".py" and path.is_file() else ""
 
 
-def _within(path: Path, configs: Path) -> str:
-    """The path from ``configs``, if it leads there; else the absolute one.
+def _within(path: Path, folders: Sequence[Path]) -> str:
+    """The path from a folder of configs, if it leads there; else the absolute one.
 
     A config of the ported tree is taken as the same one of any other tree, as long as it is.
     """
     path = path.resolve()
-    for start in (index + 1 for index, part in enumerate(path.parts) if part == configs.name):
-        inner = Path(*path.parts[start:])
-        same = configs / inner
-        if same.is_file() and same.read_bytes() == path.read_bytes():
-            return inner.as_posix()
+    for configs in folders:
+        for start in (index + 1 for index, part in enumerate(path.parts) if part == configs.name):
+            inner = Path(*path.parts[start:])
+            same = configs / inner
+            if same.is_file() and same.read_bytes() == path.read_bytes():
+                return inner.as_posix()
     return str(path)
 
 
-def _config_by_name(name: str, configs: Path) -> str:
+def _config_by_name(name: str, folders: Sequence[Path]) -> str:
     """The one config of that name, in whatever folder.
 
     Raises:
         UsageError: If several have it.
     """
     wanted = name.removesuffix(".py")
-    found = [path for path in _trainable(configs) if path.stem == wanted]
-    names = sorted(path.relative_to(configs).as_posix() for path in found)
+    names = sorted(found for found in _trainable(folders) if PurePosixPath(found).stem == wanted)
     if len(names) > 1:
         listed = ", ".join(names)
         raise UsageError(f"{name} is the name of several configs", hint=f"Name one: {listed}.")
     return names[0] if names else ""
 
 
-def _trainable(configs: Path) -> Iterator[Path]:
-    """All configs but the parts that they are made of."""
-    for folder in configs.iterdir():
-        if folder.is_dir() and folder.name != "_base_":
-            yield from folder.rglob("*.py")
+def _trainable(folders: Sequence[Path]) -> set[str]:
+    """All configs but the parts that they are made of, each from its folder of configs."""
+    return {
+        path.relative_to(configs).as_posix()
+        for configs in folders
+        for folder in configs.iterdir()
+        if folder.is_dir() and folder.name != "_base_"
+        for path in folder.rglob("*.py")
+    }
 
 
 def _normal(name: str) -> str:
@@ -256,8 +265,8 @@ def _normal(name: str) -> str:
     return name.lower().replace("-", "_")
 
 
-def _unknown(name: str, configs: Path) -> UsageError:
-    stems = {path.stem for path in _trainable(configs)}
+def _unknown(name: str, folders: Sequence[Path]) -> UsageError:
+    stems = {PurePosixPath(config).stem for config in _trainable(folders)}
     wanted = PurePosixPath(name).name.removesuffix(".py")
     near = get_close_matches(_normal(name), known_models(), n=_SUGGESTED)
     near += get_close_matches(wanted, sorted(stems), n=_SUGGESTED - len(near)) if wanted else []
