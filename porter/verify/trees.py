@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from porter.port.ground import check_whole
 from porter.port.pristine import pristine_trees
 from porter.source import Cache, FolderTree, Progress, Tree, fetch, find_trees
 from porter.source.pins import recorded_pin
+from porter.verify.baseline import runnable
 
 #: What an OpenMMLab detector is trained with; mmdet 2 without the first of them.
 PACKAGES = ("mmengine", "mmcv", "mmdet")
@@ -109,12 +110,20 @@ def is_first_generation(packages: Mapping[str, FolderTree]) -> bool:
 
 
 def upstream_trees(
-    folder: Folder, cache: Cache, *, offline: bool = False, progress: Progress | None = None
+    folder: Folder,
+    cache: Cache,
+    *,
+    rules: Collection[str] = (),
+    offline: bool = False,
+    progress: Progress | None = None,
 ) -> Trees:
-    """The same versions as upstream released them, unpacked in the cache.
+    """The same versions as upstream released them, made to run, unpacked in the cache.
 
     A version whose release porter has no pin of is taken from the folder: its pristine bytes
     where porter kept them, and else as it is.
+
+    Args:
+        rules: Ids of rules that bring a model which upstream does not have.
 
     Raises:
         SourceError: If a release cannot be had.
@@ -127,6 +136,7 @@ def upstream_trees(
     trees: dict[str, Tree] = {tree.package: tree for tree in released}
     rest = {name: tree for name, tree in folder.packages.items() if name not in trees}
     trees |= pristine_trees(folder.into, rest, folder.manifest)
+    trees = runnable(trees, cache, rules)
     unpacked = {name: _unpack(tree, cache) for name, tree in sorted(trees.items())}
     return Trees(
         {name: root for name, (root, _) in unpacked.items()},

@@ -34,4 +34,4 @@ def order_draws(loader: Any, seed: int, rank: int, done: int, steps: int) -> Non
 
     members = {"__iter__": some, "__len__": lambda self: (steps - done) * batch}
     sampler.__class__ = type(kind.__name__, (kind,), members)
-    seed_draws(loader.dataset, seed, rank)
+    seed_draws(loader.dataset, seed, rank, done * batch)

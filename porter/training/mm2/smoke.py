@@ -103,6 +103,7 @@ class SmokeRecorder:
         job = self._job
         steps = job.stop if job.stop and not job.resume else job.steps
         order_draws(runner.data_loader, job.seed, rank(), runner.iter, steps)
+        runner._max_iters = steps  # what the log takes for its estimate of the time left
 
     def begin_step(self, runner: Any) -> None:
         """The batch is loaded; nothing draws between here and the model."""

@@ -37,6 +37,7 @@ class Recipe:
         exercises: What a training of it exercises, in words.
         ops: The operators of mmcv that it needs, by the names of their kernels.
         needs: What a run needs that porter does not bring; empty for nothing.
+        rules: Ids of the rules that bring the model, where mmdet has none; both sides get them.
         since: The release of mmdet that brought the config; empty if all supported ones have it.
         options: Dotted config keys -> values, for smoke runs; what is made smaller in every
             config (``porter.training.config.smoke``) needs none.
@@ -52,6 +53,7 @@ class Recipe:
     exercises: str = ""
     ops: tuple[str, ...] = ()
     needs: str = ""
+    rules: tuple[str, ...] = ()
     since: str = ""
     options: Mapping[str, object] = field(default_factory=dict)
     steps: int | None = None
@@ -104,6 +106,13 @@ def get_model(name: str) -> Recipe:
     )
 
 
+def rules_of(name: str) -> tuple[str, ...]:
+    """Ids of the rules that bring the model of that name; none for what is no recipe."""
+    if _normal(name) in known_models() or name.endswith(".toml"):
+        return get_model(name).rules
+    return ()
+
+
 @lru_cache(maxsize=1)
 def known_models() -> Mapping[str, Recipe]:
     """Alias -> recipe, by name."""
@@ -126,6 +135,7 @@ def read_recipe(path: Path) -> Recipe:
         exercises=table.text("exercises", ""),
         ops=table.texts("ops", []),
         needs=table.text("needs", ""),
+        rules=table.texts("rules", []),
         since=table.text("since", ""),
         options=dict(_flat(_options(table))),
         steps=_whole(table, "steps"),
