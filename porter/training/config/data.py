@@ -69,7 +69,7 @@ def point_at(config: dict[str, Any], root: str, *, stand_in: bool) -> None:
     for key in ("val_evaluator", "test_evaluator"):
         for metric in dicts(config.get(key)):
             if metric.get("ann_file"):
-                metric["ann_file"] = str(Path(root) / annotations(metric, Path(root), "val"))
+                metric["ann_file"] = str(Path(root) / annotations_of(metric, Path(root), "val"))
 
 
 def leaves(dataset: Any) -> Iterator[dict[str, Any]]:
@@ -84,7 +84,7 @@ def leaves(dataset: Any) -> Iterator[dict[str, Any]]:
 
 
 def _locate(leaf: dict[str, Any], root: Path, split: str) -> None:
-    leaf["ann_file"] = annotations(leaf, root, split)
+    leaf["ann_file"] = annotations_of(leaf, root, split)
     leaf["data_root"] = f"{root}/"
     prefix = dict(leaf.get("data_prefix") or {})
     if not (root / str(prefix.get("img", "?"))).is_dir():
@@ -92,7 +92,7 @@ def _locate(leaf: dict[str, Any], root: Path, split: str) -> None:
     leaf["data_prefix"] = prefix
 
 
-def annotations(holder: dict[str, Any], root: Path, split: str) -> str:
+def annotations_of(holder: dict[str, Any], root: Path, split: str) -> str:
     """The holder's own file of annotations if the folder has it, else COCO's; from the root."""
     usual = f"annotations/instances_{split}2017.json"
     own = holder.get("ann_file")

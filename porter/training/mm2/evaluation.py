@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def summary(result: Any) -> tuple[float, ...]:
         result, masks = result
     rows = [np.asarray(found, dtype=np.float64).reshape(-1, 5) for found in result]
     boxes = np.concatenate(rows) if rows else np.zeros((0, 5))
-    labels = np.concatenate([np.full(len(found), n) for n, found in enumerate(rows)] or [()])
+    labels: Any = np.repeat(np.arange(len(rows)), [len(found) for found in rows])
     columns = [_mean(boxes[:, column]) for column in range(4)]
     found = [float(len(boxes)), float(boxes[:, 4].sum()), _mean(boxes[:, :4])]
     found += [*columns, _mean(labels)]
@@ -70,8 +71,7 @@ def _mean(values: Any) -> float:
 
 def _area(mask: Any) -> float:
     if isinstance(mask, dict):  # COCO's run lengths
-        from pycocotools import mask as coco
-
+        coco: Any = importlib.import_module("pycocotools.mask")
         return float(coco.area(mask))
     return float(np.asarray(mask).sum())
 

@@ -68,7 +68,7 @@ class TrainRecorder:
         }
 
 
-class After(Hook):  # type: ignore[misc]
+class After(Hook):
     """Tells a recorder what happens, after all other hooks."""
 
     def __init__(self, recorder: TrainRecorder) -> None:

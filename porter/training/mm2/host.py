@@ -21,7 +21,7 @@ def join_on_host() -> None:
 
 def stay_on_host(model: nn.Module) -> None:
     """Have ``train_detector`` train a model where it is."""
-    model.cuda = lambda device=None: model  # type: ignore[method-assign, assignment, misc]
+    model.cuda = lambda device=None: model
     torch.cuda.current_device = lambda: 0
     apis: Any = importlib.import_module("mmdet.apis.train")
     wrapper = apis.MMDistributedDataParallel

@@ -176,7 +176,7 @@ def logged_memory(runner: Any) -> float | None:
     return None
 
 
-class Before(Hook):  # type: ignore[misc]
+class Before(Hook):
     """Tells a recorder what happens, before all other hooks."""
 
     def __init__(self, recorder: SmokeRecorder) -> None:
@@ -195,7 +195,7 @@ class Before(Hook):  # type: ignore[misc]
         self._recorder.end_forward(runner)
 
 
-class After(Hook):  # type: ignore[misc]
+class After(Hook):
     """Tells a recorder what happens, after all other hooks."""
 
     def __init__(self, recorder: SmokeRecorder) -> None:

@@ -7,6 +7,7 @@ end in: ``Tensor.backward``, and the optimizer's ``step``.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -15,7 +16,6 @@ from porter.training.evidence import (
     ChipCounters,
     gradient_norms,
     gradient_sketches,
-    total_norm,
 )
 from porter.training.mm2.common import model_of
 
@@ -52,7 +52,7 @@ class Update:
             inner(tensor, *arguments, **options)
             update._see(float(scales[-1]) if scales else 1.0)
 
-        torch.Tensor.backward = backward  # type: ignore[method-assign, assignment]
+        torch.Tensor.backward = backward
 
     def _see(self, scale: float) -> None:
         self._counters.pause()
@@ -68,11 +68,11 @@ class Update:
         # Of mixed precision the optimizer may hold copies of the model's parameters.
         groups = self._optimizer.param_groups
         grads = [p.grad for g in groups for p in g["params"] if p.grad is not None]
-        norms = torch.stack([grad.detach().float().norm() for grad in grads]).tolist()
-        self.applied = total_norm(dict(enumerate(norms)))  # type: ignore[arg-type]
+        norms = [float(norm) for norm in torch.stack([g.detach().float().norm() for g in grads])]
+        self.applied = math.sqrt(sum(norm * norm for norm in norms))
         self._counters.start()
         return self._step(*arguments, **options)
 
     def end(self) -> None:
         """The step is over: others may compute gradients."""
-        torch.Tensor.backward = self._backward  # type: ignore[method-assign]
+        torch.Tensor.backward = self._backward

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from porter.training.config.data import STAND_IN, annotations, classes_of, leaves
+from porter.training.config.data import STAND_IN, annotations_of, classes_of, leaves
 from porter.training.config.walk import dicts, kind
 from porter.training.errors import CannotTrain
 
@@ -30,7 +30,7 @@ def point_at(config: dict[str, Any], root: str, *, stand_in: bool) -> None:
         for leaf in leaves(dataset) if dataset else ():
             if stand_in:
                 _stand_in(leaf, classes)
-            leaf["ann_file"] = str(Path(root) / annotations(leaf, Path(root), split))
+            leaf["ann_file"] = str(Path(root) / annotations_of(leaf, Path(root), split))
             leaf["img_prefix"] = f"{Path(root) / f'{split}2017'}/"
             leaf.pop("data_root", None)
 
