@@ -21,6 +21,7 @@ FLOORS = [
     {"ruletest", "write"},
     {"port"},
     {"apply", "diff", "explain", "revert", "sim"},
+    {"audit"},
     {"training"},
     {"verify"},
     {"render"},
