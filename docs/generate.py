@@ -47,7 +47,7 @@ def language() -> Iterator[str]:
     for key, schema in rule_schema()["properties"].items():
         if "description" in schema:
             yield f"| `{key}` | {schema['description']} |"
-    yield "| `when` | The traits that make the rule needed: `trait`, `all`, `any`, `none`. |"
+    yield "| `when` | The traits that make the rule needed: `trait`, `all`, `any`, `none`; every target without it. |"
     yield "| `[[edit]]` | An operation; see below. |"
     yield "| `[[case]]` | `name`, then `before` and `after`, or `unchanged`; `file`, `target`, `version` if it matters. |"
     yield from ("", "## Names from the target", "", "| name | meaning |", "|---|---|")
@@ -103,7 +103,7 @@ def condition(rule: Rule) -> str:
     if rule.when.any:
         parts.append("one of " + ", ".join(f"`{trait}`" for trait in rule.when.any))
     parts += [f"not `{trait}`" for trait in rule.when.none]
-    return ", ".join(parts)
+    return ", ".join(parts) or "always"
 
 
 def made_for(rule: Rule, targets: dict[str, Target]) -> list[str]:

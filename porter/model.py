@@ -101,7 +101,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Condition:
-    """When a rule is needed. All of ``all``, at least one of ``any``, none of ``none``."""
+    """When a rule is needed. All of ``all``, at least one of ``any``, none of ``none``.
+
+    Without any trait a rule is needed on every target: its versions alone decide.
+    """
 
     all: tuple[str, ...] = ()
     any: tuple[str, ...] = ()
@@ -126,6 +129,8 @@ class Rule:
         optional: Only made when asked for, with ``--rule`` or by the target.
         overrides: Ids of rules whose edits this one may enclose.
         needs: Ids of rules whose outcome this one's code uses.
+        checkout: Its files are in a checkout and in no archive; where a tree has none of
+            them, the rule is skipped.
         path: The file it was read from, for messages.
         digest: sha256 over the rule's meaning: its file, and the bodies it refers to.
     """
@@ -143,6 +148,7 @@ class Rule:
     overrides: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     optional: bool = False
+    checkout: bool = False
     path: str = ""
     digest: str = ""
 

@@ -18,7 +18,7 @@ FLOORS = [
     {"source", "rulebook"},
     {"find"},
     {"plan", "manifest"},
-    {"ruletest", "write"},
+    {"ruletest", "invariants", "write"},
     {"port"},
     {"apply", "diff", "explain", "revert", "sim"},
     {"training"},

@@ -35,6 +35,7 @@ SECTIONS = {
         "verify": "Train the ported tree beside upstream, and say whether the port holds.",
         "train": "Train a model on the ported packages: full size, on your COCO folder.",
         "eval": "Evaluate a checkpoint on the ported packages.",
+        "demo": "Show what a model of the ported packages finds in a picture.",
         "models": "List and show the models to train.",
         "doctor": "Tell whether a port can be verified here, and what to install.",
         "sim": "Run Python on a simulated chip; write the synthetic data set.",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from porter.errors import PlanError
-from porter.model import Edit, NewFile, Operation, Plan, Rule, Target
+from porter.model import Edit, NewFile, Operation, Plan, Rule, Skip, Target
 from porter.plan.paths import select
 from porter.plan.selection import fits, select_rules
 from porter.plan.splice import ordered, settle
@@ -80,6 +80,8 @@ def make_plan(
     """
     versions = {name: tree.version for name, tree in trees.items()}
     selected, skips = select_rules(rules, target, versions, only, without)
+    selected, absent = _with_files(selected, trees)
+    skips += absent
     tasks = list(tasks_for(selected, target, trees))
     findings = search(tasks, trees, jobs)
     new_files = _new_files(tasks, trees, findings)
@@ -101,6 +103,22 @@ def make_plan(
         skips=tuple(sorted(skips, key=lambda skip: (skip.rule, skip.package))),
         rule_digests={rule.id: rule.digest for rule, _ in selected if rule.id in made},
     )
+
+
+def _with_files(
+    selected: Sequence[tuple[Rule, str]], trees: Mapping[str, Tree]
+) -> tuple[list[tuple[Rule, str]], list[Skip]]:
+    """Set aside the rules for checkouts of whose files a tree has none."""
+    present: list[tuple[Rule, str]] = []
+    absent: list[Skip] = []
+    for rule, package in selected:
+        names = {*rule.files, *(name for operation in rule.operations for name in operation.files)}
+        if rule.checkout and not select(names, trees[package].paths(), package):
+            listed = ", ".join(sorted(names))
+            absent.append(Skip(rule.id, package, f"is for a checkout: there is no {listed}"))
+        else:
+            present.append((rule, package))
+    return present, absent
 
 
 def tasks_for(

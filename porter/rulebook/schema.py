@@ -42,10 +42,13 @@ def rule_schema() -> dict[str, Any]:
         "optional": _said(
             {"type": "boolean"}, "Only made when asked for: with --rule, or by the target's `ask`."
         ),
+        "checkout": _said(
+            {"type": "boolean"}, "Its files are in checkouts alone; skipped where there are none."
+        ),
         "edit": {"type": "array", "minItems": 1, "items": {"oneOf": _operations()}},
         "case": {"type": "array", "items": _case()},
     }
-    return _object("A rule of porter", properties, ["id", "why", "source", "when", "edit"])
+    return _object("A rule of porter", properties, ["id", "why", "source", "edit"])
 
 
 def target_schema() -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from porter.training import errands
 from porter.training.book import Book
 from porter.training.environment import prepare, rank
 from porter.training.job import Job, read_job
@@ -32,6 +33,9 @@ def main(arguments: Sequence[str]) -> int:
 def carry_out(job: Job, book: Book) -> None:
     """Prepare the process, and hand the job to the engine of its mm packages."""
     prepare(job)
+    if job.task in errands.ERRANDS:
+        errands.run(job, book)
+        return
     from porter.training.mm3 import tasks
 
     tasks.run(job, book)
