@@ -26,8 +26,9 @@ def has_dense_loss(head, base):
         bool: Whether it does.
     """
     return (
-        hasattr(head.assigner, 'assign_dense') and not head.sampling
-        and head.use_sigmoid_cls
+        hasattr(head.assigner, 'assign_dense') and head.use_sigmoid_cls
+        and type(head.sampler).__name__ == 'PseudoSampler'
+        and not getattr(head, 'sampling', False)
         and type(head)._get_targets_single is base._get_targets_single
         and type(head).get_targets is base.get_targets)
 

@@ -154,23 +154,26 @@ def inputs(case: dict[str, Any], seed: int) -> dict[str, Any]:
     }
 
 
-def loss(head: Any, given: dict[str, Any]) -> dict[str, Any]:
+def loss(head: Any, given: dict[str, Any]) -> Any:
     if not modern():
-        found: dict[str, Any] = head.loss(
-            given["cls"], given["box"], given["gt"], given["labels"], given["metas"], given["ignored"]
+        return head.loss(
+            given["cls"],
+            given["box"],
+            given["gt"],
+            given["labels"],
+            given["metas"],
+            given["ignored"],
         )
-        return found
     from mmengine.structures import InstanceData
 
     ignored = given["ignored"]
-    found = head.loss_by_feat(
+    return head.loss_by_feat(
         given["cls"],
         given["box"],
         [InstanceData(bboxes=gt, labels=kind) for gt, kind in zip(given["gt"], given["labels"])],
         given["metas"],
         ignored and [InstanceData(bboxes=boxes) for boxes in ignored],
     )
-    return found
 
 
 def answer(case: dict[str, Any], seed: int) -> dict[str, Any]:
@@ -191,7 +194,6 @@ def answer(case: dict[str, Any], seed: int) -> dict[str, Any]:
     def weighed(*args: Any, **kwargs: Any) -> Any:
         found = reweight(*args, **kwargs)
         positives.append(found[2])
-        return found
 
     setattr(head, name, noted)
     head.reweight_loss_single = weighed
@@ -201,7 +203,10 @@ def answer(case: dict[str, Any], seed: int) -> dict[str, Any]:
         "targets": targets,
         "positives": positives,
         "losses": {
-            key: [value.detach().reshape(-1) for value in (found if isinstance(found, list) else [found])]
+            key: [
+                value.detach().reshape(-1)
+                for value in (found if isinstance(found, list) else [found])
+            ]
             for key, found in losses.items()
         },
         "gradients": [leaf.grad for leaf in leaves],
