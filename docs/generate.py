@@ -1,4 +1,5 @@
-"""Writes the generated pages of ``docs/``: the rule language, the rules, the targets.
+"""Writes the generated pages of ``docs/``: the rule language, the rules, the targets, and what
+porter makes of the hand ports' edits.
 
     python docs/generate.py           writes them
     python docs/generate.py --check   exits 1 if one is out of date
@@ -13,6 +14,8 @@ import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+
+import fidelity  # beside this script
 
 from porter.model import Case, Operation, Rule, Target
 from porter.plan.selection import skip_reason
@@ -34,6 +37,7 @@ def pages() -> dict[str, str]:
         "rule-language.md": "\n".join(language()),
         "rules.md": "\n".join(rule_pages(rules, targets)),
         "targets.md": "\n".join(target_pages(targets, rules)),
+        "npu-fidelity.md": "\n".join(fidelity.page(NOTE, rules)),
     }
 
 
@@ -47,7 +51,7 @@ def language() -> Iterator[str]:
     for key, schema in rule_schema()["properties"].items():
         if "description" in schema:
             yield f"| `{key}` | {schema['description']} |"
-    yield "| `when` | The traits that make the rule needed: `trait`, `all`, `any`, `none`. |"
+    yield "| `when` | The traits that make the rule needed: `trait`, `all`, `any`, `none`; every target without it. |"
     yield "| `[[edit]]` | An operation; see below. |"
     yield "| `[[case]]` | `name`, then `before` and `after`, or `unchanged`; `file`, `target`, `version` if it matters. |"
     yield from ("", "## Names from the target", "", "| name | meaning |", "|---|---|")
@@ -103,7 +107,7 @@ def condition(rule: Rule) -> str:
     if rule.when.any:
         parts.append("one of " + ", ".join(f"`{trait}`" for trait in rule.when.any))
     parts += [f"not `{trait}`" for trait in rule.when.none]
-    return ", ".join(parts)
+    return ", ".join(parts) or "always"
 
 
 def made_for(rule: Rule, targets: dict[str, Target]) -> list[str]:
@@ -111,7 +115,7 @@ def made_for(rule: Rule, targets: dict[str, Target]) -> list[str]:
     return [
         f"`{name}`"
         for name, target in sorted(targets.items())
-        if not rule.optional
+        if not (rule.optional and rule.id not in target.ask)
         and any(
             package in target.pins["default"]
             and not skip_reason(rule, target, package, target.pins["default"])
@@ -143,6 +147,8 @@ def target_pages(targets: dict[str, Target], rules: list[Rule]) -> Iterator[str]
         yield f"- Device `{target.device}`, plugin `{target.plugin or 'none'}`, backend `{target.backend}`"
         count = sum(f"`{name}`" in made_for(rule, {name: target}) for rule in rules)
         yield f"- {count} rules are made on its default pins"
+        if target.ask:
+            yield f"- Optional rules that it asks for: {', '.join(f'`{name}`' for name in target.ask)}"
         yield from ("", "| trait | reason and source |", "|---|---|")
         yield from (f"| `{trait}` | {reason} |" for trait, reason in target.traits.items())
     yield from ("", "## All traits", "", "| trait | meaning |", "|---|---|")

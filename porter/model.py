@@ -101,7 +101,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Condition:
-    """When a rule is needed. All of ``all``, at least one of ``any``, none of ``none``."""
+    """When a rule is needed. All of ``all``, at least one of ``any``, none of ``none``.
+
+    Without any trait a rule is needed on every target: its versions alone decide.
+    """
 
     all: tuple[str, ...] = ()
     any: tuple[str, ...] = ()
@@ -123,9 +126,11 @@ class Rule:
         requires: Package name -> versions for which the rule is written.
         native: Device type -> versions of the rule's package in which upstream itself
             does for that device what the rule does; the rule is skipped there.
-        optional: Only made when asked for with ``--rule``.
+        optional: Only made when asked for, with ``--rule`` or by the target.
         overrides: Ids of rules whose edits this one may enclose.
         needs: Ids of rules whose outcome this one's code uses.
+        where_present: Where a tree has none of its files, the rule is skipped: archives lack
+            scripts that checkouts have, installed packages lack ``setup.py``.
         path: The file it was read from, for messages.
         digest: sha256 over the rule's meaning: its file, and the bodies it refers to.
     """
@@ -143,6 +148,7 @@ class Rule:
     overrides: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     optional: bool = False
+    where_present: bool = False
     path: str = ""
     digest: str = ""
 
@@ -160,6 +166,7 @@ class Target:
         pins: Set name -> package -> version; ``default`` is always there.
         simulate: The ``[simulate]`` table as written; the simulated chip reads it.
         variables: The ``$lower`` names a rule may use, and their values.
+        ask: Ids of the optional rules that are made for it without being asked for.
         digest: sha256 of the target file.
     """
 
@@ -178,6 +185,7 @@ class Target:
     pins: Mapping[str, Mapping[str, str]]
     simulate: Mapping[str, object]
     variables: Mapping[str, str]
+    ask: tuple[str, ...] = ()
     path: str = ""
     digest: str = ""
 

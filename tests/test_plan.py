@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,7 @@ def test_the_order_of_rules_and_the_number_of_processes_do_not_matter(tmp_path: 
         pytest.param({"when": '{ any = ["float64-missing", "cuda-compatible"] }'}, "sdaa", "sdaa has none of the traits", id="none of several traits"),
         pytest.param({"native": '{ npu = ">=0.10.3" }'}, "npu", "mmengine 0.10.5 does this for npu itself", id="native"),
         pytest.param({"optional": "true"}, "sdaa", "optional: ask for it with --rule", id="optional"),
+        pytest.param({"where_present": "true", "files": '["tools/*.py"]'}, "sdaa", "there is no tools/*.py", id="files that only checkouts have"),
         pytest.param({"requires": '{ mmengine = ">=0.10,<0.11", mmcv = ">=2" }'}, "sdaa", "needs mmcv >=2, which is not there", id="other package missing"),
     ],
 )  # fmt: skip
@@ -78,6 +80,27 @@ def test_skipped_rules_say_why(
         skip.reason for skip in made.skips if skip.reason.startswith(reason)
     ]
     assert len(made.skips) == 1
+
+
+def test_a_target_makes_the_optional_rules_it_asks_for_and_what_they_need(tmp_path: Path) -> None:
+    rules = [
+        rule(tmp_path, optional="true"),
+        rule(
+            tmp_path,
+            "two",
+            files='["mmengine/b.py"]',
+            optional="true",
+            needs='["mmengine/one"]',
+        ),
+    ]
+    asking = replace(load_targets()["sdaa"], ask=("mmengine/two",))
+    tree = {"mmengine": MemoryTree("mmengine", "0.10.5", TREE)}
+    made = make_plan(rules, asking, tree)
+    assert made.rule_digests.keys() == {"mmengine/one", "mmengine/two"}
+    assert make_plan(rules, asking, tree, without=["mmengine/one"]).edits == ()
+    assert make_plan(rules, asking, tree, only=["mmengine/one"]).rule_digests.keys() == {
+        "mmengine/one"
+    }
 
 
 def test_a_rule_for_another_version_is_skipped_while_others_apply(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_a_kept_plan_is_found_without_libcst(tmp_path: Path) -> None:
     [
         pytest.param({"rules": (replace(DEVICE_RULE, digest="1"), *RULES[1:])}, id="a rule changed"),
         pytest.param({"rules": RULES[1:]}, id="a rule gone"),
-        pytest.param({"rules": (*RULES, replaced("more", DEVICE, "import os", "import sys"))}, id="a rule more"),
+        pytest.param({"rules": (*RULES, replaced("more", DEVICE, "import os", "import os, sys"))}, id="a rule more"),
         pytest.param({"target": target("sdaa", "2")}, id="another target file"),
         pytest.param({"target": replace(target("npu"), digest=target("sdaa").digest)}, id="another target's name"),
         pytest.param({"only": (DEVICE_RULE.id,)}, id="one rule asked for"),

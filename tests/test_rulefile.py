@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from porter.errors import RuleFileError
-from porter.model import Expect
+from porter.model import Condition, Expect
 from porter.rulebook.operations import Rewrite
 from tests.helpers import rule_from
 
@@ -39,6 +39,11 @@ def test_a_rule_is_read(tmp_path: Path) -> None:
     assert rule.when.all == ("own-device",)
     assert rule.operations == (Rewrite(match="f($X)", replace="g($X)", expect=Expect(2, None)),)
     assert [case.name for case in rule.cases] == ["renames"]
+
+
+def test_a_rule_without_a_condition_is_every_targets(tmp_path: Path) -> None:
+    text = HEAD.replace('when = { trait = "own-device" }\n', "")
+    assert rule_from(text + EDIT + CASE, tmp_path).when == Condition()
 
 
 @pytest.mark.parametrize(

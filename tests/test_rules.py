@@ -38,6 +38,7 @@ BROUGHT = {
     "host_fallback": "mmcv/host-fallback",
     "mmdet.utils.device": "mmdet/accelerator",
     "from .device import": "mmdet/accelerator",
+    "mmcv.utils.device": "mmcv/legacy-accelerator",
 }
 
 

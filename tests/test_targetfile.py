@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from porter.errors import TargetFileError
-from porter.rulebook.catalog import get_target, load_targets
-from tests.helpers import target_from
+from porter.rulebook.catalog import check_asks, get_target, load_targets
+from tests.helpers import rule_from, target_from
 
 TARGET = """
 [target]
@@ -31,6 +31,26 @@ mmengine = "0.10.5"
 """
 
 
+RULE = """
+id = "mmengine/rule"
+why = "Because the test of it says so."
+source = "a test"
+optional = OPTIONAL
+files = ["a.py"]
+when = { trait = "own-device" }
+
+[[edit]]
+kind = "rewrite"
+match = "f()"
+replace = "g()"
+
+[[case]]
+name = "renames"
+before = "f()"
+after = "g()"
+"""
+
+
 def test_a_target_fills_the_names_that_rules_use(tmp_path: Path) -> None:
     target = target_from(TARGET, tmp_path)
     assert target.variables["device_upper"] == "CHIP"
@@ -49,6 +69,7 @@ def test_a_target_fills_the_names_that_rules_use(tmp_path: Path) -> None:
         pytest.param("[pins.default]", "[pins.other]", "pins: there is no set `default`", id="no default set"),
         pytest.param("[traits]", "[trait]", "unknown key `trait`", id="unknown table"),
         pytest.param('"ccl"', '"ccl"\namp_dtypes = ["half"]', "torch.amp_dtypes: 'half'", id="unknown dtype"),
+        pytest.param("[pins.default]", '[rules]\nask = "a/b"\n[pins.default]', "rules.ask: must be a list", id="ask that is no list"),
         pytest.param("[target]", "[target", "not valid TOML", id="malformed TOML"),
     ],
 )  # fmt: skip
@@ -56,6 +77,23 @@ def test_bad_targets(old: str, new: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(TargetFileError, match=message) as caught:
         target_from(TARGET.replace(old, new), tmp_path)
     assert "chip.toml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("asked", "optional", "message", "hint"),
+    [
+        ("mmengine/rul", "true", "no rule 'mmengine/rul'", "Did you mean `mmengine/rule`?"),
+        ("mmengine/rule", "false", "mmengine/rule is not optional", ""),
+    ],
+)
+def test_a_target_asks_for_optional_rules_that_exist(
+    asked: str, optional: str, message: str, hint: str, tmp_path: Path
+) -> None:
+    target = target_from(TARGET + f'[rules]\nask = ["{asked}"]\n', tmp_path)
+    rule = rule_from(RULE.replace("OPTIONAL", optional), tmp_path)
+    with pytest.raises(TargetFileError, match=f"chip.toml: rules.ask: {message}") as caught:
+        check_asks([rule], [target])
+    assert caught.value.hint == hint
 
 
 def test_an_unknown_target_comes_with_the_nearest_known_one() -> None:

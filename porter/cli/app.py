@@ -35,6 +35,7 @@ SECTIONS = {
         "verify": "Train the ported tree beside upstream, and say whether the port holds.",
         "train": "Train a model on the ported packages: full size, on your COCO folder.",
         "eval": "Evaluate a checkpoint on the ported packages.",
+        "demo": "Show what a model of the ported packages finds in a picture.",
         "models": "List and show the models to train.",
         "doctor": "Tell whether a port can be verified here, and what to install.",
         "sim": "Run Python on a simulated chip; write the synthetic data set.",
@@ -46,6 +47,7 @@ SECTIONS = {
         "status": "Tell which packages are clean, ported or edited by hand.",
         "explain": "Tell which rule is behind a line of a ported file, and why.",
         "revert": "Put the upstream bytes back.",
+        "export": "Hand a port on: a patch series, a git branch, or the changed files.",
     },
     "See what porter knows": {
         "targets": "List and show the chips.",

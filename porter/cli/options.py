@@ -13,7 +13,14 @@ import click
 from porter.cli.groups import near
 from porter.errors import UsageError
 from porter.model import Pin, Rule, Target
-from porter.rulebook.catalog import check_needs, check_traits, get_target, load_rules, load_targets
+from porter.rulebook.catalog import (
+    check_asks,
+    check_needs,
+    check_traits,
+    get_target,
+    load_rules,
+    load_targets,
+)
 from porter.source.pins import known_pin, parse_pin, recorded_pin
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -54,8 +61,10 @@ class Catalog:
     def load_rules(self) -> list[Rule]:
         """All rules, checked against the traits that some target has."""
         rules = load_rules(self.rules)
-        check_traits(rules, self.load_targets().values())
+        targets = self.load_targets().values()
+        check_traits(rules, targets)
         check_needs(rules)
+        check_asks(rules, targets)
         return rules
 
     def load_targets(self) -> dict[str, Target]:

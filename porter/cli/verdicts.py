@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from porter.model import Rule, Target
-from porter.plan.selection import skip_reason
+from porter.plan.selection import OPTIONAL, skip_reason
 from porter.render.catalog import MADE
 
 
@@ -21,4 +21,4 @@ def verdict(rule: Rule, target: Target, versions: Mapping[str, str]) -> str:
     reasons = [skip_reason(rule, target, package, versions) for package in packages]
     if "" not in reasons:
         return reasons[0]
-    return "optional: ask for it with --rule" if rule.optional else MADE
+    return OPTIONAL if rule.optional and rule.id not in target.ask else MADE

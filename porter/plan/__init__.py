@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from porter.errors import PlanError
-from porter.model import Edit, NewFile, Operation, Plan, Rule, Target
-from porter.plan.paths import select
+from porter.model import Edit, NewFile, Operation, Plan, Rule, Skip, Target
+from porter.plan.paths import placed, select
 from porter.plan.selection import fits, select_rules
 from porter.plan.splice import ordered, settle
 from porter.rulebook.operations import AddFile, Substitute
@@ -80,6 +80,8 @@ def make_plan(
     """
     versions = {name: tree.version for name, tree in trees.items()}
     selected, skips = select_rules(rules, target, versions, only, without)
+    selected, absent = _with_files(selected, trees)
+    skips += absent
     tasks = list(tasks_for(selected, target, trees))
     findings = search(tasks, trees, jobs)
     new_files = _new_files(tasks, trees, findings)
@@ -103,6 +105,22 @@ def make_plan(
     )
 
 
+def _with_files(
+    selected: Sequence[tuple[Rule, str]], trees: Mapping[str, Tree]
+) -> tuple[list[tuple[Rule, str]], list[Skip]]:
+    """Set aside the rules that may find no file to edit in a tree, and find none."""
+    present: list[tuple[Rule, str]] = []
+    absent: list[Skip] = []
+    for rule, package in selected:
+        names = {*rule.files, *(name for operation in rule.operations for name in operation.files)}
+        if rule.where_present and not select(names, trees[package].paths(), package):
+            listed = ", ".join(sorted(names))
+            absent.append(Skip(rule.id, package, f"there is no {listed}"))
+        else:
+            present.append((rule, package))
+    return present, absent
+
+
 def tasks_for(
     selected: Sequence[tuple[Rule, str]], target: Target, trees: Mapping[str, Tree]
 ) -> Iterator[Task]:
@@ -120,7 +138,9 @@ def tasks_for(
                 name in versions and fits(versions[name], wanted)
                 for name, wanted in operation.requires.items()
             ):
-                files = select(operation.files or rule.files, trees[package].paths(), package)
+                adds = isinstance(operation, AddFile)
+                sought = () if adds else operation.files or rule.files
+                files = select(sought, trees[package].paths(), package)
                 filled = bound(operation, dict(target.variables))
                 yield Task(rule, package, number, filled, tuple(files))
 
@@ -179,9 +199,10 @@ def _new_files(
     made: list[NewFile] = []
     for index, task in enumerate(tasks):
         if isinstance(task.operation, AddFile):
-            path = task.operation.path
+            paths = trees[task.package].paths()
+            path = placed(task.operation.path, paths, task.package)
             findings.places[index] = 1
-            if path in trees[task.package].paths():
+            if path in paths:
                 findings.failures.append(f"{task.name}: {path} is there already")
             made.append(
                 NewFile(task.package, path, task.operation.content.encode("utf-8"), task.rule.id)

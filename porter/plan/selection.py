@@ -11,6 +11,9 @@ from packaging.version import Version
 from porter.errors import UnsupportedVersion, UsageError
 from porter.model import Rule, Skip, Target, specifier_text
 
+#: Why a rule that nobody asked for is not made.
+OPTIONAL = "optional: ask for it with --rule"
+
 
 def select_rules(
     rules: Sequence[Rule],
@@ -33,12 +36,13 @@ def select_rules(
     chosen = _with_needs(rules, _known(rules, only, "--rule"))
     left_out = _known(rules, without, "--without-rule")
     lacking = _lacking(rules, left_out)
+    wanted = _with_needs(rules, set(target.ask))
     selected: list[tuple[Rule, str]] = []
     skips: list[Skip] = []
     for rule in rules:
         for package in rule.packages:
             if package in versions:
-                reason = _asked(rule, chosen, left_out, lacking) or skip_reason(
+                reason = _asked(rule, chosen, left_out, lacking, wanted) or skip_reason(
                     rule, target, package, versions
                 )
                 if reason:
@@ -78,15 +82,21 @@ def _lacking(rules: Sequence[Rule], left_out: set[str]) -> dict[str, str]:
     return {rule: min(gone) for rule, gone in needed.items() if gone}
 
 
-def _asked(rule: Rule, chosen: set[str], left_out: set[str], lacking: Mapping[str, str]) -> str:
+def _asked(
+    rule: Rule,
+    chosen: set[str],
+    left_out: set[str],
+    lacking: Mapping[str, str],
+    wanted: set[str],
+) -> str:
     if rule.id in left_out:
         return "left out with --without-rule"
     if rule.id in lacking:
         return f"needs {lacking[rule.id]}, which is left out with --without-rule"
     if chosen and rule.id not in chosen:
         return "not among the rules asked for with --rule"
-    if rule.optional and not chosen:
-        return "optional: ask for it with --rule"
+    if rule.optional and not chosen and rule.id not in wanted:
+        return OPTIONAL
     return ""
 
 

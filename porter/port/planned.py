@@ -17,6 +17,7 @@ import packaging
 
 from porter import __version__
 from porter.errors import PlanError, PorterError
+from porter.invariants import ChangedFile, violations
 from porter.manifest import Manifest, PackageRecord, digest
 from porter.model import Plan, Rule, Target
 from porter.plan import make_plan
@@ -47,10 +48,11 @@ def planned(
         cache: Where plans of released archives are kept.
         only: Ids of the rules to make; all that the target needs if there are none.
         without: Ids of rules to leave out.
-        must_compile: Whether a plan that breaks a Python file is an error.
+        must_compile: Whether a plan that breaks a Python file, or what every port promises of
+            one, is an error.
 
     Raises:
-        PlanError: The rules do not hold on the trees, or break a file.
+        PlanError: The rules do not hold on the trees, or break a file or a promise.
         UnsupportedVersion: No rule is written for a package's version.
         UsageError: ``only`` or ``without`` names no rule.
     """
@@ -64,6 +66,7 @@ def planned(
     files = ported_files(plan, lambda package, path: trees[package].read(path))
     try:
         check_compiles(files)
+        check_promises(files, rules, target)
     except PlanError:
         if must_compile:
             raise
@@ -71,6 +74,24 @@ def planned(
         if recipe:
             _keep(recipe, plan, files, archives, cache)
     return plan, files
+
+
+def check_promises(files: Iterable[PortedFile], rules: Sequence[Rule], target: Target) -> None:
+    """Refuse a port that takes from a file what no port may take.
+
+    A plan that is kept was checked when it was made: the checks are part of what its name is
+    the digest of.
+
+    Raises:
+        PlanError: Naming every broken promise, its file, and the rules behind it.
+    """
+    changed = [ChangedFile(f.package, f.path, f.pristine, f.ported, f.edits) for f in files]
+    broken = violations(changed, rules, target.device)
+    if broken:
+        raise PlanError(
+            [str(violation) for violation in broken],
+            hint="Nothing was written. `porter diff` shows what the plan makes of the files.",
+        )
 
 
 def _recipe(
@@ -87,7 +108,7 @@ def _recipe(
     parts = [
         code,
         [(rule.id, rule.digest) for rule in rules],
-        (target.name, target.digest),
+        (target.name, target.digest, target.ask),
         [(name, tree.version, tree.sha256) for name, tree in sorted(archives.items())],
         only,
         without,

@@ -56,6 +56,7 @@ def _target_fields(target: Target) -> Fields:
         "Backend": target.backend,
         "Visible devices": target.visible_devices,
         "AMP dtypes": ", ".join(target.amp_dtypes),
+        "Asks for": ", ".join(target.ask),
         "Documentation": target.documentation,
         "File": target.path,
     }
@@ -84,7 +85,7 @@ def rule_list(rules: Sequence[Rule], verdicts: Mapping[str, str]) -> list[Block]
 
 
 def _when(rule: Rule) -> str:
-    return condition_words(rule.when) + (" (only with --rule)" if rule.optional else "")
+    return condition_words(rule.when) + (" (only when asked for)" if rule.optional else "")
 
 
 def rule_page(rule: Rule) -> list[Block]:

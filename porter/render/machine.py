@@ -44,12 +44,14 @@ def target_document(target: Target, selected: Sequence[str]) -> dict[str, Any]:
 
     Keys: those of a summary, with ``pins`` holding every set by name, and ``plugin``,
     ``visible_devices``, ``amp_dtypes``, ``documentation``, ``traits`` (trait -> reason),
-    ``rules`` (ids of the rules that its traits select).
+    ``ask`` (ids of the optional rules it asks for), ``rules`` (ids of the rules that its
+    traits select).
     """
     return target_summary(target) | {
         "plugin": target.plugin,
         "visible_devices": target.visible_devices,
         "amp_dtypes": list(target.amp_dtypes),
+        "ask": list(target.ask),
         "documentation": target.documentation,
         "traits": dict(target.traits),
         "pins": {name: dict(versions) for name, versions in target.pins.items()},

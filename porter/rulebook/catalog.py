@@ -104,6 +104,23 @@ def check_needs(rules: Sequence[Rule]) -> None:
                 raise RuleFileError(f"{rule.path}: needs: there is no rule {name!r}")
 
 
+def check_asks(rules: Sequence[Rule], targets: Iterable[Target]) -> None:
+    """Refuse a target that asks for a rule that is not there, or that is made anyway.
+
+    Raises:
+        TargetFileError: Naming the target's file and the rule.
+    """
+    optional = {rule.id: rule.optional for rule in rules}
+    for target in targets:
+        for name in target.ask:
+            if name not in optional:
+                near = get_close_matches(name, optional, n=1)
+                hint = f"Did you mean `{near[0]}`?" if near else "See `porter rules list`."
+                raise TargetFileError(f"{target.path}: rules.ask: no rule {name!r}", hint=hint)
+            if not optional[name]:
+                raise TargetFileError(f"{target.path}: rules.ask: {name} is not optional")
+
+
 def check_traits(rules: Iterable[Rule], targets: Iterable[Target]) -> None:
     """Refuse a rule that waits for a trait nobody can have: a slip of the pen, mostly.
 

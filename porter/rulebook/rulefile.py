@@ -49,14 +49,14 @@ class _RuleReader:
         why = table.checked("why", lambda text: len(text) >= 20, "a reason in a sentence or more")
         source = table.text("source")
         packages = table.texts("packages", [self.package])
-        condition = self._condition(table.table("when", required=True))
+        condition = self._condition()
         requires = table.specifiers("requires")
         native = table.specifiers("native")
         files = table.texts("files", [])
         operations = tuple(self._operation(edit) for edit in table.tables("edit"))
         cases = tuple(self._case(case) for case in table.tables("case"))
         overrides, needs = table.texts("overrides", []), table.texts("needs", [])
-        optional = table.flag("optional")
+        optional, where_present = table.flag("optional"), table.flag("where_present")
         table.close()
         if not operations:
             raise table.fail("a rule needs at least one [[edit]]")
@@ -64,7 +64,8 @@ class _RuleReader:
         self._check_cases(cases, operations)
         return Rule(
             rule_id, why.strip(), source, packages, condition, requires, native, files,
-            operations, cases, overrides, needs, optional, str(self.path), self.digest.hexdigest(),
+            operations, cases, overrides, needs, optional, where_present,
+            str(self.path), self.digest.hexdigest(),
         )  # fmt: skip
 
     def _id(self) -> str:
@@ -74,7 +75,11 @@ class _RuleReader:
             raise self.table.fail(f"must be {expected!r} after the file's place", "id")
         return rule_id
 
-    def _condition(self, table: Table) -> Condition:
+    def _condition(self) -> Condition:
+        """What ``when`` says; a rule without it is every target's."""
+        if "when" not in self.table:
+            return Condition()
+        table = self.table.table("when")
         single = table.text("trait", "")
         condition = Condition(
             (*([single] if single else []), *table.texts("all", [])),
@@ -83,7 +88,11 @@ class _RuleReader:
         )
         table.close()
         if not condition.traits:
-            raise table.fail("names no trait", hint='Write it like { trait = "own-device" }.')
+            raise table.fail(
+                "names no trait",
+                hint='Write it like { trait = "own-device" }, or leave it out if every target '
+                "needs the rule.",
+            )
         return condition
 
     def _operation(self, table: Table) -> Operation:

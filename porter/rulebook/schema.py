@@ -39,11 +39,16 @@ def rule_schema() -> dict[str, Any]:
         "files": _said(_TEXTS, "Paths or globs in the package's project."),
         "overrides": _said(_TEXTS, "Ids of rules whose edits its own may enclose."),
         "needs": _said(_TEXTS, "Ids of rules whose outcome its code uses."),
-        "optional": _said({"type": "boolean"}, "Only made when asked for with --rule."),
+        "optional": _said(
+            {"type": "boolean"}, "Only made when asked for: with --rule, or by the target's `ask`."
+        ),
+        "where_present": _said(
+            {"type": "boolean"}, "Skipped where a tree has none of its files, such as `tools/*.py`."
+        ),
         "edit": {"type": "array", "minItems": 1, "items": {"oneOf": _operations()}},
         "case": {"type": "array", "items": _case()},
     }
-    return _object("A rule of porter", properties, ["id", "why", "source", "when", "edit"])
+    return _object("A rule of porter", properties, ["id", "why", "source", "edit"])
 
 
 def target_schema() -> dict[str, Any]:
@@ -70,6 +75,9 @@ def target_schema() -> dict[str, Any]:
             "additionalProperties": _TABLE_OF_TEXT,
             "description": "Set name -> package -> version.",
         },
+        "rules": _object(
+            "", {"ask": _said(_TEXTS, "Optional rules that are made for it unasked.")}, []
+        ),
         "simulate": {"type": "object", "description": "What the simulated chip lacks."},
     }
     return _object("A target of porter", properties, ["target", "torch", "pins"])

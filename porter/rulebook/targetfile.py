@@ -24,6 +24,7 @@ def read_target(path: Path) -> Target:
     data, values = read_toml(path, TargetFileError)
     table = Table(values, path, "", TargetFileError)
     about, torch = table.table("target", required=True), table.table("torch", required=True)
+    rules = table.table("rules")
     target = Target(
         name=about.checked(
             "name", lambda name: name == path.stem, f"{path.stem!r}, the file's name"
@@ -37,10 +38,11 @@ def read_target(path: Path) -> Target:
         pins=_pins(table.table("pins", required=True)),
         simulate=dict(table.raw("simulate", {})),
         variables=_variables(path.stem, values),
+        ask=rules.texts("ask", []),
         path=str(path),
         digest=hashlib.sha256(data.replace(b"\r\n", b"\n")).hexdigest(),
     )
-    for part in (about, torch, table):
+    for part in (about, torch, rules, table):
         part.close()
     return target
 

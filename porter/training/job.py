@@ -14,7 +14,7 @@ from pathlib import Path
 from porter.training.errors import CannotTrain
 
 FORMAT = 1
-TASKS = ("smoke", "train", "eval")
+TASKS = ("smoke", "train", "eval", "demo", "onnx")
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class Job:
     """One process's work.
 
     Attributes:
-        task: ``smoke`` (a config shrunk, some steps), ``train`` (full size) or ``eval``.
+        task: ``smoke`` (a config shrunk, some steps), ``train`` (full size), ``eval``, ``demo``
+            (detect in one picture) or ``onnx`` (export).
         trees: Package -> folder that holds it; put first on ``sys.path``.
         ops: Folder with mmcv's compiled ``_ext``; empty if the tree or Python has its own.
         config: The mmdet config.
@@ -49,9 +50,16 @@ class Job:
         stop: Step after which to save a checkpoint and end; 0 for never.
         epochs: Of a full training; 0 keeps the config's.
         workers: Of each data loader in a full training; -1 keeps the config's.
-        checkpoint: Weights that a full training starts from, or that are evaluated.
+        checkpoint: Weights that a full training starts from, or that are evaluated, shown or
+            exported.
         resume_from: Checkpoint of a full training to continue.
         cfg_options: ``key=value`` as mmengine's ``--cfg-options`` takes them.
+        image: The picture of a demo, or an export's example input.
+        score_thr: The lowest score of a box that a demo draws.
+        result: The file that a demo or an export writes.
+        shape: Height and width of an exported model's input, in pixels.
+        tolerance: How far ONNX Runtime's boxes and scores may be from PyTorch's, relative to the
+            greatest of them; 0 for not to compare.
     """
 
     task: str
@@ -85,6 +93,11 @@ class Job:
     checkpoint: str = ""
     resume_from: str = ""
     cfg_options: Sequence[str] = ()
+    image: str = ""
+    score_thr: float = 0.3
+    result: str = ""
+    shape: Sequence[int] = ()
+    tolerance: float = 0.0
 
 
 def read_job(path: Path) -> Job:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from porter.training import errands
 from porter.training.book import Book
-from porter.training.environment import prepare, rank
+from porter.training.environment import is_first_generation, prepare, rank
 from porter.training.job import Job, read_job
 from porter.training.watchdog import end_with_parent
 
@@ -32,9 +33,15 @@ def main(arguments: Sequence[str]) -> int:
 def carry_out(job: Job, book: Book) -> None:
     """Prepare the process, and hand the job to the engine of its mm packages."""
     prepare(job)
-    from porter.training.mm3 import tasks
+    if job.task in errands.ERRANDS:
+        errands.run(job, book)
+        return
+    if is_first_generation(job):
+        from porter.training.mm2 import tasks as engine
+    else:
+        from porter.training.mm3 import tasks as engine  # type: ignore[no-redef]
 
-    tasks.run(job, book)
+    engine.run(job, book)
 
 
 def raise_for_log(problem: BaseException) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from porter.render.demo import demo_document
 from porter.render.training import training_document
 from porter.rulebook.catalog import get_target
 from porter.verify.judging.asked import Asked
@@ -18,6 +19,7 @@ from porter.verify.launch.place import Site
 from porter.verify.report import report_document
 from porter.verify.train import TrainOutcome, TrainRequest
 from tests.verify import fakes
+from tests.verify.test_demo import demo_outcome
 
 from .conftest import Run
 
@@ -38,6 +40,7 @@ COMMANDS = {
     "models show": ("models", "show", "reppoints"),
     "doctor": ("doctor", "--target", "sdaa"),
     "revert": ("revert",),
+    "export": ("export", "--out", "out"),
 }
 
 #: Of those that end otherwise than with 0 where they have nothing good to tell.
@@ -113,3 +116,9 @@ def test_every_key_of_a_training_is_documented() -> None:
         TrainOutcome(request, get_target("sdaa"), site, "a.py", 3, {"mAP": 0.1})
     )
     assert {key for key in document if f"`{key}`" not in section("train")} == set()
+
+
+def test_every_key_of_a_demo_is_documented() -> None:
+    document = demo_document(demo_outcome())
+    printed = {*document, *document["boxes"][0]}
+    assert {key for key in printed if f"`{key}`" not in section("demo")} == set()

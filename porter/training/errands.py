@@ -1,0 +1,24 @@
+"""The jobs that train nothing, for both generations of the mm packages."""
+
+from __future__ import annotations
+
+from porter.training.book import Book
+from porter.training.errors import CannotTrain
+from porter.training.job import Job
+
+ERRANDS = ("demo", "onnx")
+
+
+def run(job: Job, book: Book) -> None:
+    """Carry out a demo or an export whose process is prepared.
+
+    Raises:
+        CannotTrain: If the job cannot be done by these packages, or with these files.
+        Exception: Whatever the tree or the device raises.
+    """
+    modern = "mmengine" in job.trees
+    if job.task == "demo" and modern:
+        from porter.training.mm3.demo import demo
+    else:
+        raise CannotTrain(f"{job.task}: not with these packages")
+    demo(job, book)
