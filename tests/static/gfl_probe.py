@@ -345,7 +345,9 @@ def main() -> None:
     cases = [(name, case, seed) for name, case in CASES.items() for seed in range(SEEDS)]
     found = {
         "assigned": {f"{name}, seed {seed}": assigned(case, seed) for name, case, seed in cases},
-        "focal": {f"{key}, seed {seed}": v for seed in range(SEEDS) for key, v in focal(seed).items()},
+        "focal": {
+            f"{key}, seed {seed}": v for seed in range(SEEDS) for key, v in focal(seed).items()
+        },
         "above the limit": {name: above_the_limit(name) for name in HEADS},
         "heads": {
             f"{head}: {name}, seed {seed}": answer(case, head, seed)
