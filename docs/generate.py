@@ -1,4 +1,5 @@
-"""Writes the generated pages of ``docs/``: the rule language, the rules, the targets.
+"""Writes the generated pages of ``docs/``: the rule language, the rules, the targets, and what
+porter makes of the hand ports' edits.
 
     python docs/generate.py           writes them
     python docs/generate.py --check   exits 1 if one is out of date
@@ -13,6 +14,8 @@ import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+
+import fidelity  # beside this script
 
 from porter.model import Case, Operation, Rule, Target
 from porter.plan.selection import skip_reason
@@ -34,6 +37,7 @@ def pages() -> dict[str, str]:
         "rule-language.md": "\n".join(language()),
         "rules.md": "\n".join(rule_pages(rules, targets)),
         "targets.md": "\n".join(target_pages(targets, rules)),
+        "npu-fidelity.md": "\n".join(fidelity.page(NOTE, rules)),
     }
 
 

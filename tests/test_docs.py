@@ -138,7 +138,9 @@ def test_the_recipe_in_the_page_can_be_read(tmp_path: Path) -> None:
     assert recipe.steps == 20
 
 
-@pytest.mark.parametrize("page", [*READMES, "docs/verify.md", "docs/simulated-chip.md"])
+@pytest.mark.parametrize(
+    "page", [*READMES, "docs/verify.md", "docs/simulated-chip.md", "docs/npu-models.md"]
+)
 def test_commands_in_the_pages_can_be_parsed(page: str) -> None:
     """Every indented ``porter ...`` is a command with options that it has."""
     text = (ROOT / page).read_text(encoding="utf-8").replace("\\\n", " ")

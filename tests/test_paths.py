@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from porter.plan.paths import select
+from porter.plan.paths import placed, select
 
 PATHS = sorted(
     [
@@ -38,3 +38,16 @@ def test_select(patterns: list[str], found: list[str]) -> None:
 
 def test_tools_at_the_top_of_a_checkout() -> None:
     assert select(["tools/train.py"], ["setup.py", "tools/train.py"], "mmdet") == ["tools/train.py"]
+
+
+@pytest.mark.parametrize(
+    ("path", "paths", "place"),
+    [
+        pytest.param("configs/a.py", PATHS, "mmdet/.mim/configs/a.py", id="with a release's configs"),
+        pytest.param("configs/a.py", ["configs/b.py", *PATHS], "configs/a.py", id="at the top, where a checkout has them"),
+        pytest.param("configs/a.py", ["mmdet/__init__.py"], "configs/a.py", id="at the top, where there are none"),
+        pytest.param("mmdet/a.py", PATHS, "mmdet/a.py", id="a module stays"),
+    ],
+)  # fmt: skip
+def test_a_new_file_goes_where_its_like_are(path: str, paths: list[str], place: str) -> None:
+    assert placed(path, paths, "mmdet") == place

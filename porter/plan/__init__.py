@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from porter.errors import PlanError
 from porter.model import Edit, NewFile, Operation, Plan, Rule, Skip, Target
-from porter.plan.paths import select
+from porter.plan.paths import placed, select
 from porter.plan.selection import fits, select_rules
 from porter.plan.splice import ordered, settle
 from porter.rulebook.operations import AddFile, Substitute
@@ -138,7 +138,9 @@ def tasks_for(
                 name in versions and fits(versions[name], wanted)
                 for name, wanted in operation.requires.items()
             ):
-                files = select(operation.files or rule.files, trees[package].paths(), package)
+                adds = isinstance(operation, AddFile)
+                sought = () if adds else operation.files or rule.files
+                files = select(sought, trees[package].paths(), package)
                 filled = bound(operation, dict(target.variables))
                 yield Task(rule, package, number, filled, tuple(files))
 
@@ -197,9 +199,10 @@ def _new_files(
     made: list[NewFile] = []
     for index, task in enumerate(tasks):
         if isinstance(task.operation, AddFile):
-            path = task.operation.path
+            paths = trees[task.package].paths()
+            path = placed(task.operation.path, paths, task.package)
             findings.places[index] = 1
-            if path in trees[task.package].paths():
+            if path in paths:
                 findings.failures.append(f"{task.name}: {path} is there already")
             made.append(
                 NewFile(task.package, path, task.operation.content.encode("utf-8"), task.rule.id)

@@ -31,6 +31,29 @@ def select(patterns: Iterable[str], paths: Sequence[str], package: str) -> list[
     return [path for path in paths if path in literal or any(match(path) for match in globs)]
 
 
+def placed(path: str, paths: Sequence[str], package: str) -> str:
+    """Where a package's project keeps a file of that path.
+
+    Args:
+        path: A path in a checkout.
+        paths: Sorted paths of the package's files.
+
+    Returns:
+        The path, or that within ``.mim`` in a release that has the top folder there alone.
+    """
+    top = next((folder for folder in MIM_FOLDERS if path.startswith(folder)), None)
+    released = f"{package}/.mim/"
+    if top and not _has(paths, top) and _has(paths, released + top):
+        return released + path
+    return path
+
+
+def _has(paths: Sequence[str], folder: str) -> bool:
+    """Whether a sorted list has a path within a folder, whose name ends with a slash."""
+    place = bisect_left(paths, folder)
+    return place < len(paths) and paths[place].startswith(folder)
+
+
 def _holds(paths: Sequence[str], name: str) -> bool:
     """Whether a sorted list has a path; most rules name a few files of a thousand."""
     place = bisect_left(paths, name)

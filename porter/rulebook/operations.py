@@ -167,7 +167,10 @@ class ReplaceBody(Operation):
 
 @dataclass(frozen=True)
 class AddFile(Operation):
-    """Add a file; that the tree has none of that path is checked."""
+    """Add a file; that the tree has none of that path is checked.
+
+    One under ``configs/``, ``tools/`` or ``demo/`` goes to where a release keeps those.
+    """
 
     kind: ClassVar[str] = "add-file"
     path: str = _required("Path of the new file in the package's project.")

@@ -6,7 +6,7 @@ perhaps another Python; ``porter.verify.records`` reads them into these classes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -153,7 +153,8 @@ class Failure:
     """How a run ended early.
 
     Attributes:
-        kind: Class of the exception; ``killed`` for a process that a signal ended.
+        kind: Class of the exception; of a process that could not say it, ``killed`` by a
+            signal or ``ended``.
         message: Its text.
         trace: The traceback's last frames, for the report.
     """
@@ -161,6 +162,11 @@ class Failure:
     kind: str
     message: str
     trace: str = ""
+
+    @property
+    def is_mute(self) -> bool:
+        """Whether the process left no word of why; torchrun ends the peers of one that failed."""
+        return self.kind in ("killed", "ended")
 
 
 @dataclass(frozen=True)
@@ -188,6 +194,12 @@ class Rank:
     sketches: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     predictions: Mapping[str, tuple[float, ...]] | None = None
     no_predictions: str = ""
+
+
+def failures(ranks: Sequence[Rank]) -> list[tuple[Rank, Failure]]:
+    """The ranks that failed, with how; those first that say why: others may only be their peers."""
+    found = [(rank, rank.failure) for rank in ranks if rank.failure]
+    return sorted(found, key=lambda pair: pair[1].is_mute)
 
 
 @dataclass(frozen=True)

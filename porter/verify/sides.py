@@ -20,7 +20,7 @@ from porter.verify.launch.process import (
     last_lines,
     thread_variables,
 )
-from porter.verify.model import Failure, Rank, Run, Settings
+from porter.verify.model import Failure, Rank, Run, Settings, failures
 from porter.verify.records import in_words, joined_run, read_rank
 from porter.verify.reference import Reference
 from porter.verify.trees import Trees
@@ -155,12 +155,12 @@ def _finished(launch: Launch, rank: int, code: int) -> Rank:
 
 
 def _refuse_broken(ranks: Sequence[Rank], log: Path, needs: str) -> None:
-    failed = next((rank for rank in ranks if rank.failure), None)
-    if failed and failed.failure:
+    failure = next((failure for _, failure in failures(ranks)), None)
+    if failure:
         missing = f"This model needs {needs}. " if needs else ""
         raise CouldNotRun(
             "upstream itself does not train by these settings: "
-            + in_words(failed.failure, last_lines(log)),
+            + in_words(failure, last_lines(log)),
             hint=f"{missing}There is nothing to compare the port with; try another model, "
             "--image-size or --batch-size, or `porter doctor`.",
         )

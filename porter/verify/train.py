@@ -22,7 +22,7 @@ from porter.verify.launch.process import (
     Ranks,
     last_lines,
 )
-from porter.verify.model import Failure, Rank
+from porter.verify.model import Failure, Rank, failures
 from porter.verify.models.recipes import Recipe, find_recipe
 from porter.verify.ops import build_ops
 from porter.verify.records import in_words, read_rank, record_path
@@ -150,7 +150,7 @@ def _job(
         "task": request.task,
         "trees": {name: str(root) for name, root in trees.roots.items()},
         "ops": str(ops),
-        "config": str(trees.configs / config),
+        "config": str(trees.config(config)),
         "out": str(request.work.absolute()),
         "data": str(request.data.absolute()),
         "side": "ported",
@@ -178,7 +178,7 @@ def _train(launch: Launch, request: TrainRequest, recipe: Recipe, watch: Watcher
     watch.begin(stage)
     code = train_and_follow(launch, watch, stage)
     ranks = [read_rank(launch.out, rank) for rank in launch.ranks.local]
-    failure = next((rank.failure for rank in ranks if rank.failure), None)
+    failure = next((failure for _, failure in failures(ranks)), None)
     if code or failure:
         raise _failed(f"{stage} {request.model}", launch, code, failure, recipe.needs)
     watch.end(stage)

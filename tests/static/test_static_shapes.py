@@ -37,7 +37,7 @@ def test_ground_truth_is_padded_up_to_the_limit(shapes: ModuleType, count: int) 
 
 
 def test_above_the_limit_it_raises_and_truncates_nothing(shapes: ModuleType) -> None:
-    with pytest.raises(ValueError, match="6 ground truth boxes.*static_gt_limit=6"):
+    with pytest.raises(ValueError, match=r"6 ground truth boxes.*static_gt_limit=6"):
         shapes.pad_boxes(torch.rand(6, 4), 5)
 
 

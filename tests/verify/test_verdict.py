@@ -271,6 +271,16 @@ def test_fails_with_several_ranks(change: Change, name: str) -> None:
     assert name in failed(verdict_of(change(port(GROUP)), GROUP))
 
 
+def test_the_rank_that_says_why_is_told_and_not_its_peer_that_torchrun_ended() -> None:
+    run = port(GROUP)
+    ended = Failure("ended", "the process ended with exit code 1")
+    said = Failure("RuntimeError", "no NCCL here")
+    ranks = [replace(r, end=None, failure=f) for r, f in zip(run.ranks, (ended, said))]
+    checks = verdict_of(replace(run, ranks=tuple(ranks)), GROUP).checks
+    told = next(check.detail for check in checks if check.name == "came to its end")
+    assert told.endswith("RuntimeError: no NCCL here")
+
+
 #: Runs that differ from upstream as an honest port may.
 HONEST: dict[str, tuple[Asked, Change]] = {
     "the same": (SIM, lambda run: run),

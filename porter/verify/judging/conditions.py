@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from porter.verify.judging.asked import Asked, checked
 from porter.verify.judging.compare import Pair, common_steps, is_loss, pair_ranks
 from porter.verify.judging.words import of_rank, some
-from porter.verify.model import Check, Rank, Run, Start, Step
+from porter.verify.model import Check, Rank, Run, Start, Step, failures
 
 #: Learning rates are computed alike on both sides; only their last bits may differ.
 _SAME_RATE = 1e-6
@@ -40,12 +40,13 @@ def _endings(asked: Asked, run: Run) -> Iterator[str]:
     elif found != wanted:
         there = some([str(number) for number in found], 8)
         yield f"Ranks {there} are there, {len(wanted)} were asked for."
-    for rank in run.ranks:
+    for rank, failure in failures(run.ranks):
+        lines = failure.message.strip().splitlines() or [""]
         who = of_rank(rank.rank, asked.world)
-        if rank.failure:
-            lines = rank.failure.message.strip().splitlines() or [""]
-            yield f"{who}after step {_last(rank)}: {rank.failure.kind}: {lines[0]}"
-        elif rank.start is None or rank.end is None:
+        yield f"{who}after step {_last(rank)}: {failure.kind}: {lines[0]}"
+    for rank in run.ranks:
+        if not rank.failure and (rank.start is None or rank.end is None):
+            who = of_rank(rank.rank, asked.world)
             yield f"{who}the record stops after step {_last(rank)}."
 
 
