@@ -112,7 +112,8 @@ def _after_prologue(body: list[ast.stmt], source: SourceFile) -> int:
     """Below the docstring, and at module level below the imports."""
     prologue = 0
     for number, statement in enumerate(body):
-        if not (_is_docstring(number, statement) or isinstance(statement, (ast.Import, ast.ImportFrom))):
+        imports = isinstance(statement, (ast.Import, ast.ImportFrom))
+        if not (imports or _is_docstring(number, statement)):
             break
         prologue = number + 1
     if prologue == 0:
