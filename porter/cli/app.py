@@ -53,6 +53,7 @@ SECTIONS = {
     "See what porter knows": {
         "targets": "List and show the chips.",
         "rules": "List, show and test the rules.",
+        "matrix": "Look for every rule in every release of upstream's.",
         "schema": "Print the JSON schema of rule files or target files.",
     },
 }
