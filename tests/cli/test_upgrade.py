@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -199,6 +200,7 @@ def test_interrupted_it_ends_in_one_line(place: Path, index: Server) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         preexec_fn=hear_interrupts,
     )
     deadline = time.monotonic() + 20
