@@ -84,7 +84,6 @@ OTHERS: dict[str, dict[str, Any]] = {
         },
     },
     "RPNHead": {
-        "num_classes": 1,
         "loss_cls": {"type": "CrossEntropyLoss", "use_sigmoid": True},
         "loss_bbox": {"type": "L1Loss"},
         "train_cfg": {
@@ -102,7 +101,7 @@ OTHERS: dict[str, dict[str, Any]] = {
                 "neg_pos_ub": -1,
                 "add_gt_as_proposals": False,
             },
-            "allowed_border": 0,
+            "allowed_border": -1,
             "pos_weight": -1,
         },
     },
@@ -172,7 +171,7 @@ def make_head(case: dict[str, Any], name: str) -> Any:
             "ratios": [1.0],
             "strides": list(STRIDES),
         },
-        "loss_cls": {"type": "QualityFocalLoss", "use_sigmoid": name == "GFLHead", "beta": 2.0},
+        "loss_cls": {"type": "QualityFocalLoss", "use_sigmoid": name != "GFocalHead", "beta": 2.0},
         "loss_dfl": {"type": "DistributionFocalLoss", "loss_weight": 0.25},
         "loss_bbox": {"type": "GIoULoss", "loss_weight": 2.0},
         "reg_max": REG_MAX,
@@ -181,7 +180,11 @@ def make_head(case: dict[str, Any], name: str) -> Any:
     if name in OTHERS and name != "LDHead":
         for key in ("loss_dfl", "reg_max", "norm_cfg", "stacked_convs"):
             config.pop(key)
-    return built("head", {**config, **OTHERS.get(name, {})})
+    if name == "RPNHead":
+        config["num_classes"] = 1
+        if not modern():  # there it is no parameter
+            config.pop("num_classes")
+    return built("head", {**config, **OTHERS.get(name, {}), **case.get("head", {})})
 
 
 def boxes(count: int, case: dict[str, Any], random: torch.Generator) -> torch.Tensor:
