@@ -40,7 +40,7 @@ class Sides:
         return found
 
 
-@pytest.fixture(scope="module", params=["3.3.0"])
+@pytest.fixture(scope="module", params=["2.10.0", "2.11.0", "3.3.0"])
 def sides(
     request: pytest.FixtureRequest, upstream_cache: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Sides:
