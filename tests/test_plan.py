@@ -118,7 +118,7 @@ def test_a_version_that_no_rule_knows_says_which_are_known(tmp_path: Path) -> No
 def test_a_version_that_needs_no_rule_of_every_targets_is_left_as_it_is(tmp_path: Path) -> None:
     made = plan([rule(tmp_path, when="")], version="0.9.0")
     assert made.edits == ()
-    assert [skip.reason for skip in made.skips] == ["is for mmengine <0.11,>=0.10, not 0.9.0"]
+    assert [skip.reason for skip in made.skips] == ["is for mmengine >=0.10,<0.11, not 0.9.0"]
 
 
 def test_only_and_without(tmp_path: Path) -> None:
