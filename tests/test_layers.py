@@ -21,7 +21,7 @@ FLOORS = [
     {"ruletest", "invariants", "write"},
     {"port"},
     {"apply", "diff", "explain", "revert", "sim"},
-    {"export"},
+    {"audit", "export"},
     {"training"},
     {"verify"},
     {"render"},

@@ -40,6 +40,9 @@ SECTIONS = {
         "doctor": "Tell whether a port can be verified here, and what to install.",
         "sim": "Run Python on a simulated chip; write the synthetic data set.",
     },
+    "See what is left": {
+        "audit": "Find what in a tree still needs CUDA, and whether it matters.",
+    },
     "Look after a ported tree": {
         "status": "Tell which packages are clean, ported or edited by hand.",
         "explain": "Tell which rule is behind a line of a ported file, and why.",
@@ -66,7 +69,7 @@ Exit codes:
   2 bad option           8 the disk refused a write    22 could not run
   3 bad rule file        9 unsupported version        130 interrupted
   4 bad target file     10 a rule's case fails
-  5 the plan fails
+  5 the plan fails      23 audit: findings
 """
 
 

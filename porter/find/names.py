@@ -126,6 +126,10 @@ class Names:
         line, column = node.end_lineno, node.end_col_offset  # type: ignore[attr-defined]
         return int(self._lines[line - 1] + column)
 
+    def bindings(self, scope: ast.AST) -> Bindings:
+        """What a module, function, class, lambda or comprehension binds; collected once."""
+        return self._bindings(scope)
+
     def _bindings(self, scope: ast.AST) -> Bindings:
         if scope not in self._collected:
             self._collected[scope] = self._collect(scope)

@@ -17,6 +17,10 @@ from porter.source.versions import read_version
 
 INSTALLED_FOLDERS = frozenset({"site-packages", "dist-packages"})
 
+#: What a folder of the user's own is called, as if it were a package; its version says nothing.
+PROJECT = "project"
+PROJECT_VERSION = "0"
+
 
 def open_checkouts(pins: Sequence[Pin], folder: Path, cache: Cache) -> list[FolderTree]:
     """The pins' trees in a checkout of one package, or a folder with one checkout a package.
@@ -52,7 +56,15 @@ def find_trees(into: Path, packages: Sequence[str]) -> dict[str, FolderTree]:
     return {package: tree for package, tree in found.items() if tree is not None}
 
 
+def project_tree(into: Path) -> FolderTree:
+    """All of a folder of the user's own, or what git tracks of it if it is a checkout."""
+    listed = tracked_files(into) if (into / ".git").exists() else None
+    return FolderTree(PROJECT, PROJECT_VERSION, into, listed=listed)
+
+
 def _find_tree(into: Path, package: str) -> FolderTree | None:
+    if package == PROJECT:
+        return project_tree(into)
     if _has_package(into, package):
         only = "" if _is_project(into) else package
         _check_no_link(into / package)
