@@ -24,6 +24,7 @@ FLOORS = [
     {"audit", "export"},
     {"training"},
     {"verify"},
+    {"check"},
     {"render"},
     {"cli", "__main__"},
 ]
@@ -34,7 +35,7 @@ HOMES = {
     "click": {"cli"},
     "rich": {"render", "cli"},
     "git": {"source", "port"},
-    "subprocess": {"source", "sim", "verify"},
+    "subprocess": {"source", "sim", "verify", "check"},
     "torch": {"sim", "training"},
     "matplotlib": {"render"},
     "numpy": {"training"},

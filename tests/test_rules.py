@@ -39,6 +39,9 @@ BROUGHT = {
     "mmdet.utils.device": "mmdet/accelerator",
     "from .device import": "mmdet/accelerator",
     "mmcv.utils.device": "mmcv/legacy-accelerator",
+    "mmcv.runner.mixed_precision": "mmcv/legacy-mixed-precision",
+    "mixed_precision import": "mmcv/legacy-mixed-precision",
+    "host_kernels": "mmcv/legacy-host-kernels",
 }
 
 

@@ -707,8 +707,11 @@ struct Kernel final : c10::OperatorKernel {
     const auto count = op->kinds.size();
     const auto first = stack->size() - count;
     Call call(*op);
-    bool to_host = false;
-    if (op->route == Route::copy) to_host = (*stack)[first + 1].toTensor().device().is_cpu();
+    bool to_host = false, across = false;
+    if (op->route == Route::copy) {
+      to_host = (*stack)[first + 1].toTensor().device().is_cpu();
+      across = to_host || (*stack)[first].toTensor().device().is_cpu();
+    }
     for (size_t i = 0; i < count; i++) {
       if (op->kinds[i] == Kind::other) continue;
       auto& value = (*stack)[first + i];
@@ -716,7 +719,7 @@ struct Kernel final : c10::OperatorKernel {
     }
     call.close_arguments();
     if (op->generator >= 0) choose_generator((*stack)[first + op->generator], call.device_index());
-    note(flags, call, to_host);
+    note(flags, call, to_host, across);
     run(handle, stack, first, count);
     call.write_back();
     for (size_t i = first; i < stack->size(); i++) {
@@ -743,13 +746,13 @@ struct Kernel final : c10::OperatorKernel {
     }
   }
 
-  void note(uint32_t flags, const Call& call, bool to_host) {
+  void note(uint32_t flags, const Call& call, bool to_host, bool across) {
     g_calls.fetch_add(1, std::memory_order_relaxed);
     op->calls.fetch_add(1, std::memory_order_relaxed);
     bool dynamic = (flags & kDynamic) && (!op->masks || call.mask());
     if (dynamic) g_dynamic++;
     if (((flags & kSync) && (!op->masks || call.mask())) || to_host) g_syncs++;
-    note_signature(call.signature());
+    if (!across) note_signature(call.signature());  // a transfer compiles nothing
   }
 
   static void result(IValue& value, Call& call) {

@@ -29,7 +29,8 @@ def test_a_legacy_port_keeps_upstreams_promises_and_is_made_once(
 ) -> None:
     versions = {"mmcv": "1.2.7", "mmdet": mmdet}
     trees = {name: tree(name, version, upstream_cache) for name, version in versions.items()}
-    plan = make_plan(all_rules(), target, trees)
+    rules = [rule for rule in all_rules() if "/compat-" not in rule.id]
+    plan = make_plan(rules, target, trees)
     assert {"mmcv/legacy-data-parallel", "mmdet/legacy-train-api"} <= set(plan.rule_digests)
     after = ported(plan, trees)
     changed = [
@@ -37,7 +38,7 @@ def test_a_legacy_port_keeps_upstreams_promises_and_is_made_once(
         for package, path in sorted({(edit.package, edit.path) for edit in plan.edits})
     ]
     assert violations(changed, ()) == []
-    selected, _ = select_rules(all_rules(), target, versions)
+    selected, _ = select_rules(rules, target, versions)
     again = search(list(tasks_for(selected, target, after)), after)
     assert again.failures == []
     assert {i: edits for i, edits in again.edits.items() if edits} == {}

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from porter.model import Edit
@@ -34,7 +35,9 @@ def written(folder: Path, cache: Path, target: str, mmdet: str) -> Path:
     """
     pins = [known_pin(*pin) for pin in {**PINS[mmdet], "mmdet": mmdet}.items()]
     trees = {tree.package: tree for tree in fetch(pins, Cache(cache))}
-    plan = make_plan(all_rules(), all_targets()[target], trees, jobs=1)
+    # Both sides have the plugins that the port asks for: what they train must be the same.
+    asking = replace(all_targets()[target], ask=all_targets()["npu"].ask)
+    plan = make_plan(all_rules(), asking, trees, jobs=1)
     edits: dict[tuple[str, str], list[Edit]] = defaultdict(list)
     for edit in plan.edits:
         edits[edit.package, edit.path].append(edit)

@@ -579,6 +579,15 @@ def check_counters_count_calls_shapes_and_waiting() -> None:
     assert counters().op_calls == 0
 
 
+def check_a_transfer_is_no_shape_to_compile() -> None:
+    counters(reset=True)
+    there = torch.randn(29, 31).to(DEVICE)
+    there.cpu()
+    assert counters().new_signatures == 0
+    torch.empty_like(there).copy_(there)
+    assert counters().new_signatures >= 1, "a copy on the device is an operator like any other"
+
+
 def check_a_checkpoint_on_disk_survives() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.pth"
