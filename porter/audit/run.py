@@ -18,9 +18,8 @@ from porter.audit.stages import ORDER
 from porter.audit.suppress import Comment, Entry, accept, shipped_entries
 from porter.audit.trees import Audited, open_trees
 from porter.manifest import FileRecord
-from porter.model import Edit, Rule, Target
+from porter.model import PROJECT, Edit, Rule, Target
 from porter.port.pristine import pristine_trees
-from porter.source.local import PROJECT
 
 #: mmengine is imported before mmcv, and mmcv before mmdet.
 _PACKAGES = ("mmengine", "mmcv", "mmdet")

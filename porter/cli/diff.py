@@ -25,7 +25,7 @@ from porter.cli.options import (
 from porter.diff import FileDiff, file_diffs
 from porter.errors import TreeStateError, WriteError
 from porter.manifest import read_manifest
-from porter.model import Plan, Rule, Target
+from porter.model import PROJECT, Plan, Rule, Target
 from porter.port.earlier import without_replaced
 from porter.port.planned import planned
 from porter.port.pristine import pristine_trees
@@ -108,9 +108,11 @@ def _releases(target: Target, pins: Pins, source: Origin, silent: bool) -> _Grou
 
 def _folder(into: Path, target: Target, pins: Pins) -> _Ground:
     """The packages of a folder as upstream has them, though they may be ported."""
-    found = find_trees(into, list(pins.versions(target)))
+    applied = read_manifest(into)
+    project = applied is not None and PROJECT in applied.packages
+    found = find_trees(into, [PROJECT] if project else list(pins.versions(target)))
     _check_found(into, found, pins.asked(target))
-    manifest = without_replaced(into, read_manifest(into), found)
+    manifest = without_replaced(into, applied, found)
     folders = {name: tree.root.relative_to(into).as_posix() for name, tree in found.items()}
     return _Ground(pristine_trees(into, found, manifest), folders)
 

@@ -147,13 +147,17 @@ def fits(version: str, wanted: SpecifierSet) -> bool:
 def _check_versions(
     rules: Sequence[Rule], target: Target, versions: Mapping[str, str], reached: set[str]
 ) -> None:
-    """A package all of whose rules are for other versions is one we cannot port."""
+    """A package all of whose rules are for other versions is one we cannot port.
+
+    A rule without a trait says which releases need it: the others do without.
+    """
     for package in sorted(versions.keys() - reached):
         due = [
             rule
             for rule in rules
             if package in rule.packages
             and package in rule.requires
+            and (rule.when.all or rule.when.any)
             and not trait_reason(rule, target)
             and not _native_reason(rule, target, package, versions[package])
         ]
