@@ -87,7 +87,8 @@ def open_folder(into: Path, packages: Sequence[str] = PACKAGES) -> Folder:
     if not into.is_dir():
         raise CouldNotRun(
             f"--into {into}: there is no such folder",
-            hint="Port one first: porter apply --target NAME --into DIR.",
+            hint="Port one first: porter apply --target NAME --into DIR; or name the chip with "
+            "--target, and no folder.",
         )
     check_whole(into)
     found = find_trees(into, packages)
