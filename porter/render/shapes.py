@@ -27,12 +27,12 @@ def shape_rows(verification: Verification) -> list[tuple[str, str, str]]:
         return []
     ours, theirs = ours[:steps], theirs[:steps]
     rows = [
-        ("operators of dynamic shape, a step", *map(_dynamic, (ours, theirs))),
-        ("new (operator, shape) signatures, step 1", *map(_first, (ours, theirs))),
+        ("operators of dynamic shape, a step", _dynamic(ours), _dynamic(theirs)),
+        ("new (operator, shape) signatures, step 1", _first(ours), _first(theirs)),
     ]
     if steps > WARM:
         words = f"the same, a step after step {WARM}, at most"
-        rows.append((words, *map(_warm, (ours, theirs))))
+        rows.append((words, _warm(ours), _warm(theirs)))
     return rows
 
 

@@ -47,7 +47,7 @@ class Trees:
 
     def config(self, name: str) -> Path:
         """The file of a config that ``configs`` has, or of one from elsewhere by its whole path."""
-        places = [folder / name for folder in self.configs]
+        places = [folder / name for folder in self.configs] or [Path(name)]
         return next((place for place in places if place.is_file()), places[-1])
 
 
