@@ -79,7 +79,7 @@ def command(
         target=target,
         rules=tuple(catalog.load_rules()),
         into=into,
-        pins=pins.asked(target),
+        pins=pins.asked(target, choice.packages),
         dry_run=dry_run,
         only=choice.only,
         without=choice.without,

@@ -76,7 +76,9 @@ def command(
       porter diff --target sdaa --package mmcv --html sdaa.html
     """
     target, rules = catalog.target(target_name), catalog.load_rules()
-    ground = _folder(into, target, pins) if into else _releases(target, pins, source, as_json)
+    ground = (
+        _folder(into, target, pins, choice) if into else _releases(target, pins, source, as_json)
+    )
     plan, diffs = _port(target, rules, ground, choice)
     if page:
         _write_page(page, diff_page(target, plan, diffs, rules))
@@ -106,12 +108,13 @@ def _releases(target: Target, pins: Pins, source: Origin, silent: bool) -> _Grou
     return _Ground({tree.package: tree for tree in trees}, {})
 
 
-def _folder(into: Path, target: Target, pins: Pins) -> _Ground:
+def _folder(into: Path, target: Target, pins: Pins, choice: Choice) -> _Ground:
     """The packages of a folder as upstream has them, though they may be ported."""
     applied = read_manifest(into)
     project = applied is not None and PROJECT in applied.packages
-    found = find_trees(into, [PROJECT] if project else list(pins.versions(target)))
-    _check_found(into, found, pins.asked(target))
+    names = dict.fromkeys((*pins.versions(target), *choice.packages))
+    found = find_trees(into, [PROJECT] if project else list(names))
+    _check_found(into, found, pins.asked(target, choice.packages))
     manifest = without_replaced(into, applied, found)
     folders = {name: tree.root.relative_to(into).as_posix() for name, tree in found.items()}
     return _Ground(pristine_trees(into, found, manifest), folders)

@@ -140,8 +140,8 @@ def _version_reason(rule: Rule, versions: Mapping[str, str]) -> str:
 
 
 def fits(version: str, wanted: SpecifierSet) -> bool:
-    """Whether a version is in a range; a pre-release counts as any other."""
-    return wanted.contains(Version(version), prereleases=True)
+    """Whether a version is in a range; a pre-release counts as any other, none as the oldest."""
+    return wanted.contains(Version(version or "0"), prereleases=True)
 
 
 def _check_versions(

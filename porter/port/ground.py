@@ -24,7 +24,7 @@ from porter.source import (
     known_pin,
 )
 from porter.source.archive import cached_tree
-from porter.source.pins import recorded_pin, same_version
+from porter.source.pins import known_versions, recorded_pin, same_version
 from porter.write import is_vacant
 from porter.write.journal import read_journal
 
@@ -234,7 +234,7 @@ def _check_target(request: Request, manifest: Manifest | None) -> None:
 def _check_folders(
     request: Request, into: Path, folders: Mapping[str, FolderTree], wanted: Iterable[str]
 ) -> None:
-    if not folders:
+    if not folders and not _installed_alone(request.packages):
         raise TreeStateError(
             f"{into} is not empty, and none of {', '.join(sorted(wanted))} is in it",
             hint="Name an empty or missing folder, a vendor folder, or a site-packages folder.",
@@ -246,6 +246,15 @@ def _check_folders(
                 f"but {version} is asked for with --pin or --set",
                 hint="Name another folder with --into, or drop the pin to port what is there.",
             )
+
+
+def _installed_alone(packages: Sequence[str]) -> bool:
+    """Whether all packages asked for are ported only where somebody has installed them.
+
+    Without a pinned release there is nothing to make a tree of, so it is no mistake that a
+    folder has none of them.
+    """
+    return bool(packages) and not any(known_versions(package) for package in packages)
 
 
 def _is_current(
