@@ -40,6 +40,8 @@ HOMES = {
     "mmengine": {"training"},
     "mmcv": {"training"},
     "mmdet": {"training"},
+    "onnx": {"training"},
+    "onnxruntime": {"training"},
 }
 
 
