@@ -153,6 +153,18 @@ def file_diffs(
     return sorted(found, key=lambda diff: (diff.package, diff.path))
 
 
+def file_diff(package: str, path: str, name: str, before: bytes | None, after: bytes) -> FileDiff:
+    """What changes in one file, with no rule behind its hunks.
+
+    Args:
+        name: The path that the diff is to speak of.
+        before: None for a new file.
+    """
+    old = [] if before is None else _lines(_decoded(before))
+    hunks = _hunks(old, _lines(_decoded(after)), python=path.endswith(".py"))
+    return FileDiff(package, path, name, before is None, tuple(hunks))
+
+
 def text_hunks(before: str, after: str) -> tuple[Hunk, ...]:
     """The hunks between two texts, with no rule behind them: for showing a case."""
     return tuple(_hunks(_lines(before), _lines(after)))

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, fields
 
 from porter.model import Edit, Rule
 from porter.plan.splice import splice
-from porter.rulebook.operations import ReplaceBody
+from porter.rulebook.operations import DeferImport, ReplaceBody
 
 #: Invariant -> what it promises, in the order in which they are told.
 FILE_INVARIANTS: Mapping[str, str] = {
@@ -51,11 +51,13 @@ class Said:
     Attributes:
         texts: The code and text that the operations look for.
         spans: Pristine bytes that an operation replaces whole, known by their digest.
+        deferred: Names whose top-level import an operation moves into their users.
         device: The target's own device type, whose branches the port may touch.
     """
 
     texts: str = ""
     spans: tuple[tuple[int, int], ...] = ()
+    deferred: frozenset[str] = frozenset()
     device: str = ""
 
     def covers(self, text: str, places: Iterable[int]) -> bool:
@@ -133,6 +135,7 @@ def said_by(edits: Iterable[Edit], catalog: Mapping[str, Rule], device: str = ""
     """What the operations behind some edits of one file say."""
     texts: dict[str, None] = {}
     spans: list[tuple[int, int]] = []
+    deferred: set[str] = set()
     for edit in edits:
         rule = catalog.get(edit.rule)
         if rule is None or edit.operation >= len(rule.operations):
@@ -140,10 +143,12 @@ def said_by(edits: Iterable[Edit], catalog: Mapping[str, Rule], device: str = ""
         operation = rule.operations[edit.operation]
         if isinstance(operation, ReplaceBody):
             spans.append((edit.start, edit.end))
+        if isinstance(operation, DeferImport):
+            deferred.add(operation.name)
         for part in fields(operation):
             if part.metadata.get("role") in ("pattern", "text"):
                 texts[str(getattr(operation, part.name))] = None
-    return Said("\n".join(texts), tuple(spans), device)
+    return Said("\n".join(texts), tuple(spans), frozenset(deferred), device)
 
 
 def problems(path: str, before: bytes, after: bytes, said: Said | None = None) -> Iterator[Problem]:
@@ -189,7 +194,7 @@ def _definition_problems(
         yield "parameters", f"lost a parameter: {name}"
     for text in (_stars(old_parts) - _stars(new_parts)).elements():
         yield "parameters", f"lost an unpacked argument: {text}"
-    for name in sorted(public(old) - public(tree.body)):
+    for name in sorted(public(old) - public(tree.body) - said.deferred):
         yield "names", f"lost a name: {name}"
     for name, docstring in changed_docstrings(pristine, tree, old, new):
         if not said.covers(docstring, ()):
@@ -327,14 +332,20 @@ def parameters(body: Sequence[ast.stmt]) -> Counter[str]:
 
 
 def _stars(parts: Sequence[Part]) -> Counter[str]:
-    """Unpacked arguments of calls, ``*args`` and ``**kwargs``."""
+    """Unpacked arguments of calls, ``*args`` and ``**kwargs``; ``*args[0]`` counts as ``*args``."""
     found: Counter[str] = Counter()
     for part in parts:
         for node in ast.walk(part.node) if _UNPACKED.search(part.text) else ():
             if isinstance(node, ast.Call):
-                found.update(ast.unparse(a) for a in node.args if isinstance(a, ast.Starred))
-                found.update(f"**{ast.unparse(k.value)}" for k in node.keywords if k.arg is None)
+                stars = (a.value for a in node.args if isinstance(a, ast.Starred))
+                found.update(f"*{_whole(value)}" for value in stars)
+                found.update(f"**{_whole(k.value)}" for k in node.keywords if k.arg is None)
     return found
+
+
+def _whole(value: ast.expr) -> str:
+    """What is unpacked, without the index that picks a part of it."""
+    return ast.unparse(value.value if isinstance(value, ast.Subscript) else value)
 
 
 def changed_docstrings(

@@ -129,8 +129,8 @@ class Rule:
         optional: Only made when asked for, with ``--rule`` or by the target.
         overrides: Ids of rules whose edits this one may enclose.
         needs: Ids of rules whose outcome this one's code uses.
-        checkout: Its files are in a checkout and in no archive; where a tree has none of
-            them, the rule is skipped.
+        where_present: Where a tree has none of its files, the rule is skipped: archives lack
+            scripts that checkouts have, installed packages lack ``setup.py``.
         path: The file it was read from, for messages.
         digest: sha256 over the rule's meaning: its file, and the bodies it refers to.
     """
@@ -148,7 +148,7 @@ class Rule:
     overrides: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     optional: bool = False
-    checkout: bool = False
+    where_present: bool = False
     path: str = ""
     digest: str = ""
 

@@ -49,6 +49,7 @@ class Model:
 '''
 
 KEPT = [
+    pytest.param("*args, **kwargs)", "*args[0], **kwargs[0])", id="a part of what was unpacked"),
     pytest.param("'cuda'", "'sdaa'", id="another string"),
     pytest.param("import sys", "import sys\n    import io", id="one more import"),
     pytest.param("from typing import Any\n", "", id="a name of typing"),
@@ -113,6 +114,12 @@ def test_what_an_edit_says_it_may_change() -> None:
     comment = Said(spans=((0, len(BEFORE)),))
     after = BEFORE.replace("    # as it is\n", "")
     assert list(problems("a.py", BEFORE.encode(), after.encode(), comment)) == []
+
+
+def test_an_import_that_an_edit_defers_is_not_lost() -> None:
+    data = BEFORE.encode(), BEFORE.replace("import os\n", "").encode()
+    assert list(problems("a.py", *data)) == [("names", "lost a name: os")]
+    assert list(problems("a.py", *data, Said(deferred=frozenset({"os"})))) == []
 
 
 def test_files_that_are_not_python_keep_their_urls() -> None:

@@ -21,6 +21,7 @@ FLOORS = [
     {"ruletest", "invariants", "write"},
     {"port"},
     {"apply", "diff", "explain", "revert", "sim"},
+    {"export"},
     {"training"},
     {"verify"},
     {"render"},

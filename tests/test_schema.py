@@ -55,7 +55,7 @@ RULE = {
     "change",
     [
         pytest.param({"colour": "red"}, id="unknown key"),
-        pytest.param({"checkout": "yes"}, id="checkout that is no yes or no"),
+        pytest.param({"where_present": "yes"}, id="presence that is no yes or no"),
         pytest.param({"when": {}}, id="no trait"),
         pytest.param({"edit": []}, id="no edit"),
         pytest.param({"edit": [{"kind": "rewrote"}]}, id="unknown kind"),

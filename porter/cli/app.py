@@ -45,6 +45,7 @@ SECTIONS = {
         "status": "Tell which packages are clean, ported or edited by hand.",
         "explain": "Tell which rule is behind a line of a ported file, and why.",
         "revert": "Put the upstream bytes back.",
+        "export": "Hand a port on: a patch series, a git branch, or the changed files.",
     },
     "See what porter knows": {
         "targets": "List and show the chips.",

@@ -108,14 +108,14 @@ def make_plan(
 def _with_files(
     selected: Sequence[tuple[Rule, str]], trees: Mapping[str, Tree]
 ) -> tuple[list[tuple[Rule, str]], list[Skip]]:
-    """Set aside the rules for checkouts of whose files a tree has none."""
+    """Set aside the rules that may find no file to edit in a tree, and find none."""
     present: list[tuple[Rule, str]] = []
     absent: list[Skip] = []
     for rule, package in selected:
         names = {*rule.files, *(name for operation in rule.operations for name in operation.files)}
-        if rule.checkout and not select(names, trees[package].paths(), package):
+        if rule.where_present and not select(names, trees[package].paths(), package):
             listed = ", ".join(sorted(names))
-            absent.append(Skip(rule.id, package, f"is for a checkout: there is no {listed}"))
+            absent.append(Skip(rule.id, package, f"there is no {listed}"))
         else:
             present.append((rule, package))
     return present, absent

@@ -56,7 +56,7 @@ class _RuleReader:
         operations = tuple(self._operation(edit) for edit in table.tables("edit"))
         cases = tuple(self._case(case) for case in table.tables("case"))
         overrides, needs = table.texts("overrides", []), table.texts("needs", [])
-        optional, checkout = table.flag("optional"), table.flag("checkout")
+        optional, where_present = table.flag("optional"), table.flag("where_present")
         table.close()
         if not operations:
             raise table.fail("a rule needs at least one [[edit]]")
@@ -64,7 +64,7 @@ class _RuleReader:
         self._check_cases(cases, operations)
         return Rule(
             rule_id, why.strip(), source, packages, condition, requires, native, files,
-            operations, cases, overrides, needs, optional, checkout,
+            operations, cases, overrides, needs, optional, where_present,
             str(self.path), self.digest.hexdigest(),
         )  # fmt: skip
 

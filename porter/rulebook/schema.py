@@ -42,8 +42,8 @@ def rule_schema() -> dict[str, Any]:
         "optional": _said(
             {"type": "boolean"}, "Only made when asked for: with --rule, or by the target's `ask`."
         ),
-        "checkout": _said(
-            {"type": "boolean"}, "Its files are in checkouts alone; skipped where there are none."
+        "where_present": _said(
+            {"type": "boolean"}, "Skipped where a tree has none of its files, such as `tools/*.py`."
         ),
         "edit": {"type": "array", "minItems": 1, "items": {"oneOf": _operations()}},
         "case": {"type": "array", "items": _case()},

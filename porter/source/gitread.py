@@ -64,8 +64,11 @@ def _checkout(folder: Path) -> Iterator[Repo]:
 
 
 @contextmanager
-def git_errors(message: str, url: str = "") -> Iterator[None]:
+def git_errors(message: str, url: str = "", *, hint: str = "") -> Iterator[None]:
     """Report what git says as porter's own error.
+
+    Args:
+        hint: What to do about it, where it is not the network that is to blame.
 
     Raises:
         SourceError: In place of any error of git; also if git is not installed.
@@ -75,7 +78,7 @@ def git_errors(message: str, url: str = "") -> Iterator[None]:
     except ImportError as problem:
         raise SourceError(
             f"{message}: the git program is not installed",
-            hint="Install git, or use --from archive.",
+            hint=hint or "Install git, or use --from archive.",
         ) from problem
     try:
         yield
@@ -83,7 +86,7 @@ def git_errors(message: str, url: str = "") -> Iterator[None]:
         words = _words(problem).replace(url, without_password(url)) if url else _words(problem)
         raise SourceError(
             f"{message}: {words}",
-            hint="Check the network and the mirror, or use --from archive.",
+            hint=hint or "Check the network and the mirror, or use --from archive.",
         ) from problem
 
 

@@ -60,8 +60,14 @@ def _add(digest: Any, value: Any, root: str) -> None:
         _add(digest, value.tensor, root)
     elif hasattr(value, "masks"):  # polygons or bitmaps
         _add(digest, value.masks, root)
+    elif isinstance(value, str):
+        digest.update(_relative(value, root).encode())
     else:
         digest.update(repr(value).encode())
+
+
+def _relative(path: str, root: str) -> str:
+    return path[len(root) :] if root and path.startswith(root) else path
 
 
 def _add_tensor(digest: Any, tensor: torch.Tensor) -> None:
@@ -78,8 +84,7 @@ def _add_sample(digest: Any, sample: Any, root: str) -> None:
     for key in META_KEYS:
         if key in meta:
             digest.update(f"{key}{meta[key]}".encode())
-    path = str(meta.get("img_path", ""))
-    digest.update((path[len(root) :] if path.startswith(root) else path).encode())
+    digest.update(_relative(str(meta.get("img_path", "")), root).encode())
     for key, value in sorted(sample.items()):
         digest.update(str(key).encode())
         _add(digest, value, root)

@@ -40,8 +40,13 @@ def prepare(job: Job) -> None:
     if job.threads:
         torch.set_num_threads(job.threads)
     use_trees(job.trees, job.ops)
-    if job.host_only:
+    if job.host_only and not is_first_generation(job):
         stay_on_host()
+
+
+def is_first_generation(job: Job) -> bool:
+    """Whether the trees are mmcv 1.x and mmdet 2.x, which know no mmengine."""
+    return "mmengine" not in job.trees
 
 
 def simulate(text: str) -> None:
@@ -99,6 +104,11 @@ def stay_on_host() -> None:
 def rank() -> int:
     """This process's number among all that train together; 0 if it is alone."""
     return int(os.environ.get("RANK", "0"))
+
+
+def local_rank() -> int:
+    """This process's number among those of its machine; 0 if it is alone."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def world_size() -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from porter.training import errands
 from porter.training.book import Book
-from porter.training.environment import prepare, rank
+from porter.training.environment import is_first_generation, prepare, rank
 from porter.training.job import Job, read_job
 from porter.training.watchdog import end_with_parent
 
@@ -36,9 +36,12 @@ def carry_out(job: Job, book: Book) -> None:
     if job.task in errands.ERRANDS:
         errands.run(job, book)
         return
-    from porter.training.mm3 import tasks
+    if is_first_generation(job):
+        from porter.training.mm2 import tasks as engine
+    else:
+        from porter.training.mm3 import tasks as engine  # type: ignore[no-redef]
 
-    tasks.run(job, book)
+    engine.run(job, book)
 
 
 def raise_for_log(problem: BaseException) -> None:

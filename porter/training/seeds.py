@@ -46,13 +46,16 @@ def drawing(number: int) -> Iterator[None]:
         torch.set_rng_state(before[2])
 
 
-def seed_draws(dataset: Any, seed: int, rank: int) -> None:
+def seed_draws(dataset: Any, seed: int, rank: int, first: int = 0) -> None:
     """Have each item taken from the dataset drawn from a seed of its own.
 
     The dataset gets a class derived from its own, as a loader's dataset cannot be exchanged.
     Loader workers would each count for themselves: the loader must have none.
+
+    Args:
+        first: The number of the first draw; an earlier process made those before it.
     """
-    draws = count()
+    draws = count(first)
     kind = type(dataset)
 
     def draw(self: Any, index: Any) -> Any:

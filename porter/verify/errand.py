@@ -128,7 +128,7 @@ def _job(ground: Ground, errand: Errand) -> dict[str, Any]:
         "format": FORMAT,
         "trees": {name: str(root) for name, root in ground.trees.roots.items()},
         "ops": str(ground.ops),
-        "config": str(ground.trees.configs / ground.recipe.config),
+        "config": str(ground.trees.config(ground.recipe.config)),
         "data": "",
         "side": "ported",
         "device": site.device,

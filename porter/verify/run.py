@@ -19,7 +19,7 @@ from porter.verify.launch.job import amp_dtype
 from porter.verify.launch.place import Site, check_fit, choose_site
 from porter.verify.launch.work import work_folder
 from porter.verify.model import Run, Settings, Verification
-from porter.verify.models.recipes import Recipe, find_recipe
+from porter.verify.models.recipes import Recipe, find_recipe, rules_of
 from porter.verify.ops import build_ops
 from porter.verify.reference import Reference
 from porter.verify.request import Request
@@ -95,7 +95,13 @@ def _prepare(request: Request, cache: Cache, watch: Watcher, progress: Progress 
     interpreter = probe(request.python, plugin=target.plugin, device=target.device)
     site = choose_site(request.device, target, interpreter)
     check_fit(site, amp=request.amp, nproc=request.ranks.nproc)
-    upstream = upstream_trees(folder, cache, offline=request.offline, progress=progress)
+    upstream = upstream_trees(
+        folder,
+        cache,
+        rules=rules_of(request.model),
+        offline=request.offline,
+        progress=progress,
+    )
     recipe = find_recipe(request.model, upstream.configs, pin_set_of(folder))
     settings = find_settings(request, recipe)
     # The chip takes seconds, the operators minutes: what cannot be had is said first.

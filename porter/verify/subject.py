@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from porter.errors import UsageError
 from porter.model import Target
-from porter.verify.trees import Folder
+from porter.verify.trees import Folder, is_first_generation
 
 
 def find_target(asked: Target | None, targets: Mapping[str, Target], folder: Folder) -> Target:
@@ -32,4 +32,4 @@ def find_target(asked: Target | None, targets: Mapping[str, Target], folder: Fol
 
 def pin_set_of(folder: Folder) -> str:
     """Which of a recipe's configs fits: mmdet 2 has other ones than mmdet 3."""
-    return "legacy" if folder.versions["mmdet"].startswith("2.") else "default"
+    return "legacy" if is_first_generation(folder.packages) else "default"

@@ -150,7 +150,7 @@ def _job(
         "task": request.task,
         "trees": {name: str(root) for name, root in trees.roots.items()},
         "ops": str(ops),
-        "config": str(trees.configs / config),
+        "config": str(trees.config(config)),
         "out": str(request.work.absolute()),
         "data": str(request.data.absolute()),
         "side": "ported",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +14,12 @@ from porter.port.ground import check_whole
 from porter.port.pristine import pristine_trees
 from porter.source import Cache, FolderTree, Progress, Tree, fetch, find_trees
 from porter.source.pins import recorded_pin
+from porter.verify.baseline import runnable
 
-#: What an OpenMMLab detector is trained with.
+#: What an OpenMMLab detector is trained with; mmdet 2 without the first of them.
 PACKAGES = ("mmengine", "mmcv", "mmdet")
+#: porter's own configs for mmdet 2, whose release has none.
+OWN_CONFIGS = Path(__file__).parent / "models" / "configs" / "mmdet2"
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,20 @@ class Trees:
     digests: Mapping[str, str]
 
     @property
-    def configs(self) -> Path:
-        """mmdet's ``configs``: at the top of a checkout, within the package elsewhere."""
+    def configs(self) -> tuple[Path, ...]:
+        """mmdet's folders of configs: at the top of a checkout, within the package elsewhere.
+
+        For an mmdet 2 that was installed without any, porter's own come last.
+        """
         root = self.roots["mmdet"]
-        at_top = root / "configs"
-        return at_top if (at_top / "_base_").is_dir() else root / "mmdet" / ".mim" / "configs"
+        places = [root / "configs", root / "mmdet" / ".mim" / "configs"]
+        own = () if "mmengine" in self.roots else (OWN_CONFIGS,)
+        return (*(place for place in places if place.is_dir()), *own)
+
+    def config(self, name: str) -> Path:
+        """The file of a config that ``configs`` has, or of one from elsewhere by its whole path."""
+        places = [folder / name for folder in self.configs]
+        return next((place for place in places if place.is_file()), places[-1])
 
 
 @dataclass(frozen=True)
@@ -79,6 +91,9 @@ def open_folder(into: Path, packages: Sequence[str] = PACKAGES) -> Folder:
         )
     check_whole(into)
     found = find_trees(into, packages)
+    if is_first_generation(found):
+        packages = [package for package in packages if package != "mmengine"]
+        found = {package: found[package] for package in packages if package in found}
     missing = [package for package in packages if package not in found]
     if missing:
         raise CouldNotRun(
@@ -89,13 +104,26 @@ def open_folder(into: Path, packages: Sequence[str] = PACKAGES) -> Folder:
     return Folder(into, found, read_manifest(into))
 
 
+def is_first_generation(packages: Mapping[str, FolderTree]) -> bool:
+    """Whether mmdet is of the releases that mmcv 1.x goes with, and no mmengine."""
+    return "mmdet" in packages and packages["mmdet"].version.startswith("2.")
+
+
 def upstream_trees(
-    folder: Folder, cache: Cache, *, offline: bool = False, progress: Progress | None = None
+    folder: Folder,
+    cache: Cache,
+    *,
+    rules: Collection[str] = (),
+    offline: bool = False,
+    progress: Progress | None = None,
 ) -> Trees:
-    """The same versions as upstream released them, unpacked in the cache.
+    """The same versions as upstream released them, made to run, unpacked in the cache.
 
     A version whose release porter has no pin of is taken from the folder: its pristine bytes
     where porter kept them, and else as it is.
+
+    Args:
+        rules: Ids of rules that bring a model which upstream does not have.
 
     Raises:
         SourceError: If a release cannot be had.
@@ -108,6 +136,7 @@ def upstream_trees(
     trees: dict[str, Tree] = {tree.package: tree for tree in released}
     rest = {name: tree for name, tree in folder.packages.items() if name not in trees}
     trees |= pristine_trees(folder.into, rest, folder.manifest)
+    trees = runnable(trees, cache, rules)
     unpacked = {name: _unpack(tree, cache) for name, tree in sorted(trees.items())}
     return Trees(
         {name: root for name, (root, _) in unpacked.items()},

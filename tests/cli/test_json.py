@@ -40,6 +40,7 @@ COMMANDS = {
     "models show": ("models", "show", "reppoints"),
     "doctor": ("doctor", "--target", "sdaa"),
     "revert": ("revert",),
+    "export": ("export", "--out", "out"),
 }
 
 #: Of those that end otherwise than with 0 where they have nothing good to tell.

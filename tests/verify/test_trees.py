@@ -42,7 +42,7 @@ def test_upstream_is_unpacked_as_released(vendor: Path, cache: Cache) -> None:
         assert trees.digests[package] == tree_digest(release)
         for path in (f"{package}/__init__.py", "setup.py"):
             assert (trees.roots[package] / path).read_bytes() == release.read(path)
-    assert (trees.configs / "reppoints/reppoints-moment_r50_fpn_1x_coco.py").is_file()
+    assert trees.config("reppoints/reppoints-moment_r50_fpn_1x_coco.py").is_file()
 
 
 @upstream

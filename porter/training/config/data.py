@@ -57,7 +57,7 @@ def point_at(config: dict[str, Any], root: str, *, stand_in: bool) -> None:
     Raises:
         CannotTrain: If a data set is of a kind that a COCO folder cannot serve.
     """
-    classes = _classes(Path(root), config.get("model")) if stand_in else []
+    classes = classes_of(Path(root), config.get("model")) if stand_in else []
     for key, split in LOADERS.items():
         loader = config.get(key)
         if not loader:
@@ -69,7 +69,7 @@ def point_at(config: dict[str, Any], root: str, *, stand_in: bool) -> None:
     for key in ("val_evaluator", "test_evaluator"):
         for metric in dicts(config.get(key)):
             if metric.get("ann_file"):
-                metric["ann_file"] = str(Path(root) / _annotations(metric, Path(root), "val"))
+                metric["ann_file"] = str(Path(root) / annotations_of(metric, Path(root), "val"))
 
 
 def leaves(dataset: Any) -> Iterator[dict[str, Any]]:
@@ -84,7 +84,7 @@ def leaves(dataset: Any) -> Iterator[dict[str, Any]]:
 
 
 def _locate(leaf: dict[str, Any], root: Path, split: str) -> None:
-    leaf["ann_file"] = _annotations(leaf, root, split)
+    leaf["ann_file"] = annotations_of(leaf, root, split)
     leaf["data_root"] = f"{root}/"
     prefix = dict(leaf.get("data_prefix") or {})
     if not (root / str(prefix.get("img", "?"))).is_dir():
@@ -92,7 +92,7 @@ def _locate(leaf: dict[str, Any], root: Path, split: str) -> None:
     leaf["data_prefix"] = prefix
 
 
-def _annotations(holder: dict[str, Any], root: Path, split: str) -> str:
+def annotations_of(holder: dict[str, Any], root: Path, split: str) -> str:
     """The holder's own file of annotations if the folder has it, else COCO's; from the root."""
     usual = f"annotations/instances_{split}2017.json"
     own = holder.get("ann_file")
@@ -122,7 +122,7 @@ def _stand_in(leaf: dict[str, Any], classes: Sequence[str]) -> None:
     leaf.update(type="CocoDataset", metainfo={"classes": tuple(classes)})
 
 
-def _classes(root: Path, model: Any) -> list[str]:
+def classes_of(root: Path, model: Any) -> list[str]:
     """Names of the folder's classes: all, or those met most often if the model knows fewer."""
     path = root / "annotations/instances_train2017.json"
     document = json.loads(path.read_text(encoding="utf-8"))

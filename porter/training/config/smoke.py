@@ -51,11 +51,12 @@ def shrink(config: dict[str, Any], job: Job, world: int) -> None:
             raise CannotTrain(f"{job.config}: no {key}: it is not a config to train by")
     if any("teacher_config" in found for found in dicts(config["model"])):
         raise CannotTrain("the config learns from another model, whose weights are a download")
-    _forget_weights(config)
+    forget_weights(config["model"])
+    config.update(load_from=None, resume=False)
     _keep_loaders(config, job)
     point_at(config, job.data, stand_in=True)
     _shrink_images(config, job.image_size)
-    _shrink_model(config["model"])
+    shrink_model(config["model"])
     config["optim_wrapper"] = _optimizer(config, job, world)
     config["param_scheduler"] = None
     config["auto_scale_lr"] = None
@@ -69,15 +70,16 @@ def shrink(config: dict[str, Any], job: Job, world: int) -> None:
     config["randomness"] = {"seed": job.seed}
 
 
-def _forget_weights(config: dict[str, Any]) -> None:
+def forget_weights(model: dict[str, Any]) -> None:
+    """Take from a model what it would download; in place."""
+
     def is_download(key: str, value: Any) -> bool:
         pretrained = key == "init_cfg" and any(
             kind(found) == "Pretrained" or "checkpoint" in found for found in dicts(value)
         )
         return pretrained or (key == "pretrained" and isinstance(value, str))
 
-    drop(config["model"], is_download)
-    config.update(load_from=None, resume=False)
+    drop(model, is_download)
 
 
 def _keep_loaders(config: dict[str, Any], job: Job) -> None:
@@ -132,7 +134,8 @@ def _shrink_images(config: dict[str, Any], longest: int) -> None:
             scale_sizes(augments, factor)
 
 
-def _shrink_model(model: dict[str, Any]) -> None:
+def shrink_model(model: dict[str, Any]) -> None:
+    """Make a model, or a part of one, small and thawed; in place."""
     shrink_backbones(model)
     for found in dicts(model):
         # Neither a lone process nor the host has what synchronized norms need, and a baseline
@@ -148,15 +151,16 @@ def _shrink_model(model: dict[str, Any]) -> None:
 def _thin_heads(part: dict[str, Any]) -> None:
     """Fewer regions and narrower layers of the heads: seconds a step, and nothing to break."""
     if "Sampler" in kind(part):
-        _cap(part, "num", FEW_REGIONS)
-    _cap(part, "max_per_img", FEW_BOXES)
-    _cap(part, "num_queries", FEW_BOXES)  # DINO picks them among the places of a small image
-    _cap(part, "fc_out_channels", FEW_CHANNELS)
+        cap(part, "num", FEW_REGIONS)
+    cap(part, "max_per_img", FEW_BOXES)
+    cap(part, "num_queries", FEW_BOXES)  # DINO picks them among the places of a small image
+    cap(part, "fc_out_channels", FEW_CHANNELS)
     if kind(part) == "FCNMaskHead":  # others add its features to those they are given
-        _cap(part, "conv_out_channels", FEW_MASK_CHANNELS)
+        cap(part, "conv_out_channels", FEW_MASK_CHANNELS)
 
 
-def _cap(part: dict[str, Any], key: str, most: int) -> None:
+def cap(part: dict[str, Any], key: str, most: int) -> None:
+    """Bound a whole number in a part of a config, if it is there."""
     if isinstance(part.get(key), int):
         part[key] = min(part[key], most)
 

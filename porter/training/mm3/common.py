@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch.distributed as dist
@@ -11,23 +10,11 @@ from torch import nn
 
 from porter.training.digests import digest_values, digest_weights
 from porter.training.environment import describe
+from porter.training.groups import groups_of
 from porter.training.job import Job
 
 #: How AMP is done is no part of the schedule: a baseline without it has the same one.
 AMP_KEYS = ("type", "loss_scale", "dtype")
-#: What of a parameter group is recorded, if the optimizer has it; the rest is how it is computed.
-GROUP_KEYS = (
-    "lr",
-    "momentum",
-    "dampening",
-    "nesterov",
-    "weight_decay",
-    "betas",
-    "eps",
-    "amsgrad",
-    "alpha",
-    "centered",
-)
 
 
 def model_of(runner: Any) -> nn.Module:
@@ -54,17 +41,10 @@ def start_of(runner: Any, job: Job) -> dict[str, object]:
 
 def optimizer_of(wrapper: Any) -> dict[str, str]:
     """The settings that an optimizer really has, whatever was configured."""
-    groups = getattr(getattr(wrapper, "optimizer", None), "param_groups", ())
-    found = {f"group {number}": _group(group) for number, group in enumerate(groups)}
+    found = groups_of(getattr(wrapper, "optimizer", None))
     found["clipping"] = str(getattr(wrapper, "clip_grad_kwargs", None))
     found["accumulated steps"] = str(getattr(wrapper, "_accumulative_counts", 1))
     return found
-
-
-def _group(group: Mapping[str, Any]) -> str:
-    settings = [f"{key} {group[key]}" for key in GROUP_KEYS if key in group]
-    sizes = [parameter.numel() for parameter in group["params"]]
-    return ", ".join([*settings, f"{len(sizes)} parameters of {sum(sizes)} elements"])
 
 
 def _schedule(runner: Any) -> str:

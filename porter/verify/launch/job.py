@@ -34,7 +34,7 @@ def common_job(settings: Settings, trees: Trees, ops: Path, data: Path) -> dict[
         "task": "smoke",
         "trees": {name: str(root) for name, root in trees.roots.items()},
         "ops": str(ops),
-        "config": str(trees.configs / settings.config),
+        "config": str(trees.config(settings.config)),
         "steps": settings.steps,
         "batch_size": settings.batch_size,
         "image_size": settings.image_size,

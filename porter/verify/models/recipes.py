@@ -7,7 +7,7 @@ config.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import lru_cache
@@ -37,6 +37,7 @@ class Recipe:
         exercises: What a training of it exercises, in words.
         ops: The operators of mmcv that it needs, by the names of their kernels.
         needs: What a run needs that porter does not bring; empty for nothing.
+        rules: Ids of the rules that bring the model, where mmdet has none; both sides get them.
         since: The release of mmdet that brought the config; empty if all supported ones have it.
         options: Dotted config keys -> values, for smoke runs; what is made smaller in every
             config (``porter.training.config.smoke``) needs none.
@@ -52,6 +53,7 @@ class Recipe:
     exercises: str = ""
     ops: tuple[str, ...] = ()
     needs: str = ""
+    rules: tuple[str, ...] = ()
     since: str = ""
     options: Mapping[str, object] = field(default_factory=dict)
     steps: int | None = None
@@ -61,13 +63,13 @@ class Recipe:
     path: str = ""
 
 
-def find_recipe(name: str, configs: Path, pin_set: str = MAIN_SET) -> Recipe:
+def find_recipe(name: str, configs: Path | Sequence[Path], pin_set: str = MAIN_SET) -> Recipe:
     """The recipe that a name stands for.
 
     Args:
         name: An alias, a config's name with or without ``.py``, a config's path (from here, from
             ``configs``, or absolute), or the path of a recipe file.
-        configs: mmdet's folder of configs.
+        configs: mmdet's folder of configs; or several, the first of which is asked first.
         pin_set: Which of a recipe's configs to take; the default one where it has no other.
 
     Returns:
@@ -77,11 +79,12 @@ def find_recipe(name: str, configs: Path, pin_set: str = MAIN_SET) -> Recipe:
     Raises:
         UsageError: If nothing has that name, several things have, or a recipe cannot be used.
     """
+    folders = (configs,) if isinstance(configs, Path) else tuple(configs)
     if _normal(name) in known_models() or name.endswith(".toml"):
-        return _settled(get_model(name), configs, pin_set)
-    config = _config_by_path(name, configs) or _config_by_name(name, configs)
+        return _settled(get_model(name), folders, pin_set)
+    config = _config_by_path(name, folders) or _config_by_name(name, folders)
     if not config:
-        raise _unknown(name, configs)
+        raise _unknown(name, folders)
     return Recipe(PurePosixPath(config).stem, {MAIN_SET: config}, config)
 
 
@@ -101,6 +104,13 @@ def get_model(name: str) -> Recipe:
     raise UsageError(
         f"there is no model {name!r}", hint=did or "`porter models list` lists the models."
     )
+
+
+def rules_of(name: str) -> tuple[str, ...]:
+    """Ids of the rules that bring the model of that name; none for what is no recipe."""
+    if _normal(name) in known_models() or name.endswith(".toml"):
+        return get_model(name).rules
+    return ()
 
 
 @lru_cache(maxsize=1)
@@ -125,6 +135,7 @@ def read_recipe(path: Path) -> Recipe:
         exercises=table.text("exercises", ""),
         ops=table.texts("ops", []),
         needs=table.text("needs", ""),
+        rules=table.texts("rules", []),
         since=table.text("since", ""),
         options=dict(_flat(_options(table))),
         steps=_whole(table, "steps"),
@@ -186,69 +197,77 @@ def _rate(table: Table) -> float | None:
     return None if value is None else float(value)
 
 
-def _settled(recipe: Recipe, configs: Path, pin_set: str) -> Recipe:
+def _settled(recipe: Recipe, folders: Sequence[Path], pin_set: str) -> Recipe:
     """The recipe with the config that fits the pins; it had better be there."""
     config = recipe.configs.get(pin_set, recipe.configs[MAIN_SET])
-    if Path(recipe.path).parent != FOLDER and not (configs / config).is_file():
-        config = _absolute(config, recipe, configs)
-    if (configs / config).is_file():
+    if Path(recipe.path).parent != FOLDER and not _holds(folders, config):
+        config = _absolute(config, recipe, folders)
+    if _holds(folders, config):
         return replace(recipe, config=config)
     since = f"It came with mmdet {recipe.since}." if recipe.since else ""
     raise UsageError(
-        f"the model {recipe.name}: there is no config {config} in {configs}",
+        f"the model {recipe.name}: there is no config {config} in {folders[0]}",
         hint=since or "Name a config of this mmdet instead; `porter models list` has others.",
     )
 
 
-def _absolute(config: str, recipe: Recipe, configs: Path) -> str:
+def _holds(folders: Sequence[Path], config: str) -> bool:
+    return any((folder / config).is_file() for folder in folders)
+
+
+def _absolute(config: str, recipe: Recipe, folders: Sequence[Path]) -> str:
     """A config that a user's recipe names from its own folder."""
-    return _within(Path(recipe.path).absolute().parent / config, configs)
+    return _within(Path(recipe.path).absolute().parent / config, folders)
 
 
-def _config_by_path(name: str, configs: Path) -> str:
-    """The config at a path from ``configs`` (which may be named too), or from here."""
+def _config_by_path(name: str, folders: Sequence[Path]) -> str:
+    """The config at a path from a folder of configs (which may be named too), or from here."""
     inner = name.removeprefix("configs/")
     for text in (inner, f"{inner}.py"):
-        if "/" in text and not Path(text).is_absolute() and (configs / text).is_file():
+        if "/" in text and not Path(text).is_absolute() and _holds(folders, text):
             return PurePosixPath(text).as_posix()
     path = Path(name).expanduser()
-    return _within(path, configs) if path.suffix == ".py" and path.is_file() else ""
+    return _within(path, folders) if path.suffix == ".py" and path.is_file() else ""
 
 
-def _within(path: Path, configs: Path) -> str:
-    """The path from ``configs``, if it leads there; else the absolute one.
+def _within(path: Path, folders: Sequence[Path]) -> str:
+    """The path from a folder of configs, if it leads there; else the absolute one.
 
     A config of the ported tree is taken as the same one of any other tree, as long as it is.
     """
     path = path.resolve()
-    for start in (index + 1 for index, part in enumerate(path.parts) if part == configs.name):
-        inner = Path(*path.parts[start:])
-        same = configs / inner
-        if same.is_file() and same.read_bytes() == path.read_bytes():
-            return inner.as_posix()
+    for configs in folders:
+        for start in (index + 1 for index, part in enumerate(path.parts) if part == configs.name):
+            inner = Path(*path.parts[start:])
+            same = configs / inner
+            if same.is_file() and same.read_bytes() == path.read_bytes():
+                return inner.as_posix()
     return str(path)
 
 
-def _config_by_name(name: str, configs: Path) -> str:
+def _config_by_name(name: str, folders: Sequence[Path]) -> str:
     """The one config of that name, in whatever folder.
 
     Raises:
         UsageError: If several have it.
     """
     wanted = name.removesuffix(".py")
-    found = [path for path in _trainable(configs) if path.stem == wanted]
-    names = sorted(path.relative_to(configs).as_posix() for path in found)
+    names = sorted(found for found in _trainable(folders) if PurePosixPath(found).stem == wanted)
     if len(names) > 1:
         listed = ", ".join(names)
         raise UsageError(f"{name} is the name of several configs", hint=f"Name one: {listed}.")
     return names[0] if names else ""
 
 
-def _trainable(configs: Path) -> Iterator[Path]:
-    """All configs but the parts that they are made of."""
-    for folder in configs.iterdir():
-        if folder.is_dir() and folder.name != "_base_":
-            yield from folder.rglob("*.py")
+def _trainable(folders: Sequence[Path]) -> set[str]:
+    """All configs but the parts that they are made of, each from its folder of configs."""
+    return {
+        path.relative_to(configs).as_posix()
+        for configs in folders
+        for folder in configs.iterdir()
+        if folder.is_dir() and folder.name != "_base_"
+        for path in folder.rglob("*.py")
+    }
 
 
 def _normal(name: str) -> str:
@@ -256,8 +275,8 @@ def _normal(name: str) -> str:
     return name.lower().replace("-", "_")
 
 
-def _unknown(name: str, configs: Path) -> UsageError:
-    stems = {path.stem for path in _trainable(configs)}
+def _unknown(name: str, folders: Sequence[Path]) -> UsageError:
+    stems = {PurePosixPath(config).stem for config in _trainable(folders)}
     wanted = PurePosixPath(name).name.removesuffix(".py")
     near = get_close_matches(_normal(name), known_models(), n=_SUGGESTED)
     near += get_close_matches(wanted, sorted(stems), n=_SUGGESTED - len(near)) if wanted else []
