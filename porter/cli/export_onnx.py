@@ -21,7 +21,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.command()
 @click.argument("model")
-@into_option("The folder with the ported packages, mmdet 2.11.0 among them.")
+@into_option("The folder with the ported packages, an mmdet 2.x among them.")
 @click.option(
     "--checkpoint", type=FILE, metavar="FILE", help="The weights; random ones if not given."
 )
@@ -74,7 +74,7 @@ def command(
     host: OnHost,
     as_json: bool,
 ) -> None:
-    """Export a model of the ported mmdet 2.11 to ONNX.
+    """Export a model of the ported mmdet 2.x to ONNX.
 
     It runs on the host, through mmdet's own exporter. onnx checks the model; ONNX Runtime runs it
     beside PyTorch on one image. Nothing is written unless both hold. MODEL is an alias (`porter

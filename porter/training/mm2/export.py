@@ -1,4 +1,4 @@
-"""A model of mmdet 2.11 as ONNX: by mmdet's own exporter, checked, and run beside PyTorch."""
+"""A model of mmdet 2.x as ONNX: by mmdet's own exporter, checked, and run beside PyTorch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from porter.training.config.walk import dicts, kind
 from porter.training.errors import CannotTrain
 from porter.training.job import Job
 
-#: What mmdet 2.11 and mmcv 1.2.7 write operators for.
+#: What mmcv 1.2.7 writes operators for.
 OPSET = 11
 #: Names of the model's input and outputs: boxes with their scores, and labels.
 INPUT, OUTPUTS = "input", ("dets", "labels")
@@ -55,12 +55,10 @@ def export(job: Job, book: Book) -> None:
 
 def _wrapped(job: Job) -> tuple[Any, Any]:
     """The model as mmdet wraps it for its exporter, and the example to trace it with."""
-    options: dict[str, object] = {}
-    checkpoint = job.checkpoint
+    config, checkpoint = job.config, job.checkpoint
     if not checkpoint:
         # Random weights find nothing above a threshold, and then nothing would be compared.
-        options = dict.fromkeys(_thresholds(mmcv.Config.fromfile(job.config)), 0.0)
-        checkpoint = _random_weights(job)
+        config, checkpoint = _without_thresholds(job), _random_weights(job)
     weights = weights_in(checkpoint, _load_checkpoint)
     height, width = job.shape
     example = {
@@ -68,15 +66,20 @@ def _wrapped(job: Job) -> tuple[Any, Any]:
         "input_path": job.image,
         "normalize_cfg": _normalization(job.config),
     }
-    model, inputs = generate_inputs_and_wrap_model(job.config, checkpoint, example, options)
+    model, inputs = generate_inputs_and_wrap_model(config, checkpoint, example)
     check_weights(checkpoint, weights, model.state_dict())
     return model, inputs
 
 
-def _thresholds(config: Any) -> list[str]:
-    """Dotted keys of a config's score thresholds; a two-stage model's is with its second stage."""
+def _without_thresholds(job: Job) -> str:
+    """A copy of the config that keeps boxes of any score; a two-stage model has them apart."""
+    config = mmcv.Config.fromfile(job.config)
     places = ("model.test_cfg", "model.test_cfg.rcnn", "test_cfg", "test_cfg.rcnn")
-    return [f"{place}.score_thr" for place in places if _has_threshold(config, place)]
+    keys = [f"{place}.score_thr" for place in places if _has_threshold(config, place)]
+    config.merge_from_dict(dict.fromkeys(keys, 0.0))
+    path = str(Path(job.out) / "any_score.py")
+    config.dump(path)
+    return path
 
 
 def _has_threshold(config: Any, place: str) -> bool:
