@@ -13,6 +13,8 @@ an exit code of its own, so that scripts can tell a bad rule from a full disk.
     ├── WriteError            8   the disk refused
     ├── UnsupportedVersion    9   no pin, or no rule, for this version
     ├── CaseFailure          10   a rule's own cases fail
+    ├── UpgradeConflict      11   edits by hand cannot be carried over to a newer upstream
+    ├── PromiseBroken        12   a ported tree breaks a promise of every port
     └── CouldNotRun          22   what a run needs is missing: a compiler, a device, torch
 
 Codes 20 and 21 belong to ``porter verify``: fail and inconclusive.
@@ -109,6 +111,20 @@ class CaseFailure(PorterError):
 
     exit_code = 10
     title = "rule cases fail"
+
+
+class UpgradeConflict(PorterError):
+    """Edits by hand that cannot be carried over; nothing of the tree was written."""
+
+    exit_code = 11
+    title = "edits by hand conflict"
+
+
+class PromiseBroken(PorterError):
+    """A ported tree breaks a promise of every port."""
+
+    exit_code = 12
+    title = "a promise is broken"
 
 
 class CouldNotRun(PorterError):

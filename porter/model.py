@@ -15,6 +15,10 @@ from typing import Literal
 
 from packaging.specifiers import SpecifierSet
 
+#: What a folder of the user's own is called where a package is named. Its rules are generic: one
+#: that finds nothing to edit there is skipped, and is no error.
+PROJECT = "project"
+
 Family = Literal["plugin", "cuda-compatible", "cpu"]
 
 

@@ -29,7 +29,7 @@ def rule(folder: Path, name: str = "one", edit: str = "", **head: str) -> Rule:
         **head,
     }
     edit = edit or 'match = "torch.cuda.f($X)"\nreplace = "torch.$device.f($X)"'
-    lines = [f"{key} = {value}" for key, value in values.items()]
+    lines = [f"{key} = {value}" for key, value in values.items() if value]
     text = (
         f'id = "mmengine/{name}"\nwhy = "Because the test of it says so."\nsource = "a test"\n'
         + "\n".join(lines)
@@ -113,6 +113,12 @@ def test_a_version_that_no_rule_knows_says_which_are_known(tmp_path: Path) -> No
     with pytest.raises(UnsupportedVersion, match=r"mmengine 0\.9\.0: no rule for sdaa") as caught:
         plan([rule(tmp_path)], version="0.9.0")
     assert "<0.11" in caught.value.hint
+
+
+def test_a_version_that_needs_no_rule_of_every_targets_is_left_as_it_is(tmp_path: Path) -> None:
+    made = plan([rule(tmp_path, when="")], version="0.9.0")
+    assert made.edits == ()
+    assert [skip.reason for skip in made.skips] == ["is for mmengine >=0.10,<0.11, not 0.9.0"]
 
 
 def test_only_and_without(tmp_path: Path) -> None:

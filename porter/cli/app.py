@@ -41,9 +41,13 @@ SECTIONS = {
         "doctor": "Tell whether a port can be verified here, and what to install.",
         "sim": "Run Python on a simulated chip; write the synthetic data set.",
     },
+    "See what is left": {
+        "audit": "Find what in a tree still needs CUDA, and whether it matters.",
+    },
     "Look after a ported tree": {
         "status": "Tell which packages are clean, ported or edited by hand.",
         "explain": "Tell which rule is behind a line of a ported file, and why.",
+        "check": "Ask a ported tree for all that a port promises.",
         "revert": "Put the upstream bytes back.",
         "export": "Hand a port on: a patch series, a git branch, or the changed files.",
     },
@@ -62,12 +66,12 @@ Start with:
 
 \b
 Exit codes:
-  0 done                 6 no pristine source          20 verify: fail
-  1 a bug in porter      7 tree not ready              21 verify: inconclusive
-  2 bad option           8 the disk refused a write    22 could not run
-  3 bad rule file        9 unsupported version        130 interrupted
-  4 bad target file     10 a rule's case fails
-  5 the plan fails
+  0 done                 6 no pristine source         12 check: promise broken
+  1 a bug in porter      7 tree not ready             20 verify: fail
+  2 bad option           8 the disk refused a write   21 verify: inconclusive
+  3 bad rule file        9 unsupported version        22 could not run
+  4 bad target file     10 a rule's case fails        23 audit: findings
+  5 the plan fails      11 upgrade: conflicts        130 interrupted
 """
 
 

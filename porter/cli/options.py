@@ -109,9 +109,17 @@ class Pins:
             )
         return {**target.pins[self.pin_set], **self.explicit()}
 
-    def asked(self, target: Target) -> dict[str, str]:
-        """Package -> version, of those that the user named by ``--pin`` or ``--set``."""
-        return self.explicit() if self.pin_set == "default" else self.versions(target)
+    def asked(self, target: Target, packages: Sequence[str] = ()) -> dict[str, str]:
+        """Package -> version, of those that the user named by ``--pin`` or ``--set``.
+
+        Args:
+            packages: Those that ``--package`` names, to which it narrows a set; all if empty.
+        """
+        if self.pin_set == "default":
+            return self.explicit()
+        pinned = self.versions(target)
+        kept = {name: pinned[name] for name in packages or pinned if name in pinned}
+        return {**kept, **self.explicit()}
 
     def packages(self, target: Target) -> tuple[str, ...]:
         """The packages that ``--set`` narrows a port to; all there are where it is not given."""

@@ -112,13 +112,18 @@ def _after_prologue(body: list[ast.stmt], source: SourceFile) -> int:
     """Below the docstring, and at module level below the imports."""
     prologue = 0
     for number, statement in enumerate(body):
-        docstring = number == 0 and isinstance(statement, ast.Expr)
-        if not (docstring or isinstance(statement, (ast.Import, ast.ImportFrom))):
+        imports = isinstance(statement, (ast.Import, ast.ImportFrom))
+        if not (imports or _is_docstring(number, statement)):
             break
         prologue = number + 1
     if prologue == 0:
         return source.line_start(source.names.start(body[0]))
     return line_after(source, source.names.end(body[prologue - 1]))
+
+
+def _is_docstring(number: int, statement: ast.stmt) -> bool:
+    value = statement.value if isinstance(statement, ast.Expr) else None
+    return number == 0 and isinstance(value, ast.Constant) and isinstance(value.value, str)
 
 
 def check(operation: Insert) -> None:

@@ -493,7 +493,6 @@ class Call {
     if (index_ < 0) index_ = tensor.device().index();
     if (tensor.device().index() != index_ && op_.route != Route::copy) fail_mixed(tensor.device());
     check_tensor(op_, tensor, op_.flags.load(std::memory_order_relaxed));
-    if (op_.masks && (tensor.scalar_type() == at::kBool || tensor.scalar_type() == at::kByte)) mask_ = true;
     auto impl = c10::make_intrusive<TensorImpl>(
         in(tensor.storage()), DispatchKeySet(DispatchKey::CPU), tensor.dtype());
     shape_like(impl.get(), tensor);
@@ -595,7 +594,10 @@ class Call {
     auto items = value.toList().copy();
     for (size_t i = 0; i < items.size(); i++) {
       IValue item = items.get(i);
-      if (item.isTensor()) items.set(i, IValue(in(item.toTensor(), false)));
+      if (!item.isTensor()) continue;
+      const auto type = item.toTensor().scalar_type();
+      if (type == at::kBool || type == at::kByte) mask_ = true;  // what is indexed may be of any type
+      items.set(i, IValue(in(item.toTensor(), false)));
     }
     return IValue(std::move(items));
   }
@@ -707,8 +709,11 @@ struct Kernel final : c10::OperatorKernel {
     const auto count = op->kinds.size();
     const auto first = stack->size() - count;
     Call call(*op);
-    bool to_host = false;
-    if (op->route == Route::copy) to_host = (*stack)[first + 1].toTensor().device().is_cpu();
+    bool to_host = false, across = false;
+    if (op->route == Route::copy) {
+      to_host = (*stack)[first + 1].toTensor().device().is_cpu();
+      across = to_host || (*stack)[first].toTensor().device().is_cpu();
+    }
     for (size_t i = 0; i < count; i++) {
       if (op->kinds[i] == Kind::other) continue;
       auto& value = (*stack)[first + i];
@@ -716,7 +721,7 @@ struct Kernel final : c10::OperatorKernel {
     }
     call.close_arguments();
     if (op->generator >= 0) choose_generator((*stack)[first + op->generator], call.device_index());
-    note(flags, call, to_host);
+    note(flags, call, to_host, across);
     run(handle, stack, first, count);
     call.write_back();
     for (size_t i = first; i < stack->size(); i++) {
@@ -743,13 +748,13 @@ struct Kernel final : c10::OperatorKernel {
     }
   }
 
-  void note(uint32_t flags, const Call& call, bool to_host) {
+  void note(uint32_t flags, const Call& call, bool to_host, bool across) {
     g_calls.fetch_add(1, std::memory_order_relaxed);
     op->calls.fetch_add(1, std::memory_order_relaxed);
     bool dynamic = (flags & kDynamic) && (!op->masks || call.mask());
     if (dynamic) g_dynamic++;
     if (((flags & kSync) && (!op->masks || call.mask())) || to_host) g_syncs++;
-    note_signature(call.signature());
+    if (!across) note_signature(call.signature());  // a transfer compiles nothing
   }
 
   static void result(IValue& value, Call& call) {

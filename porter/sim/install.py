@@ -35,7 +35,8 @@ class Counters:
         dynamic_shape_ops: Of those, with a result whose shape depends on the data.
         host_syncs: Of those, for which the host has to wait for the device.
         new_signatures: Pairs of operator and argument shapes never met before in this
-            process: what a chip that compiles for each shape has to compile.
+            process: what a chip that compiles for each shape has to compile. Transfers
+            between host and device are none.
     """
 
     op_calls: int

@@ -11,6 +11,13 @@ from ..losses.utils import weight_reduce_loss
 LEAST_LOG = -100.0
 
 
+def log_of(probability):
+    """The logarithm, at least LEAST_LOG; the gradient at 0 is 0, not NaN."""
+    is_zero = probability <= 0
+    logarithm = probability.masked_fill(is_zero, 1).log()
+    return logarithm.masked_fill(is_zero, LEAST_LOG).clamp(min=LEAST_LOG)
+
+
 def distribution_statistics(bbox_pred, reg_max, topk, add_mean):
     """The largest probabilities of each side's distribution, and their mean.
 
@@ -93,9 +100,7 @@ class ProbabilityFocalLoss(nn.Module):
         classes = torch.arange(
             pred.size(1), dtype=labels.dtype, device=labels.device)
         wanted = (labels[:, None] == classes) * quality.float()[:, None]
-        entropy = -(
-            wanted * pred.log().clamp(min=LEAST_LOG) +
-            (1 - wanted) * (1 - pred).log().clamp(min=LEAST_LOG))
+        entropy = -(wanted * log_of(pred) + (1 - wanted) * log_of(1 - pred))
         loss = (entropy * (wanted - pred).abs().pow(self.beta)).sum(dim=1)
         return self.loss_weight * weight_reduce_loss(
             loss, weight, reduction_override or self.reduction, avg_factor)

@@ -41,6 +41,7 @@ COMMANDS = {
     "doctor": ("doctor", "--target", "sdaa"),
     "revert": ("revert",),
     "export": ("export", "--out", "out"),
+    "check": ("check", "--static"),
 }
 
 #: Of those that end otherwise than with 0 where they have nothing good to tell.

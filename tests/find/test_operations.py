@@ -210,6 +210,12 @@ def test_a_replacement_that_needs_a_module_the_file_lacks_is_refused() -> None:
             id="at the start of a body, below the docstring",
         ),
         pytest.param(
+            Insert(code="y = 2", at="start", within="f"),
+            "def f(x):\n    x.half()\n    return y\n",
+            "def f(x):\n    y = 2\n    x.half()\n    return y\n",
+            id="at the start of a body that starts with a call",
+        ),
+        pytest.param(
             Insert(code="def m(self):\n    pass", at="end", within="C"),
             "class C:\n    x = 1\n\n\ny = 2\n",
             "class C:\n    x = 1\n\n    def m(self):\n        pass\n\n\ny = 2\n",

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from porter.model import Edit
@@ -17,6 +18,7 @@ from porter.source.cache import Cache
 from porter.source.pins import known_pin
 from tests.helpers import all_rules, all_targets
 
+ROOT = Path(__file__).parents[2]
 #: mmdet's version -> what it runs with.
 PINS: Mapping[str, Mapping[str, str]] = {
     "2.10.0": {"mmcv": "1.2.7"},
@@ -34,7 +36,9 @@ def written(folder: Path, cache: Path, target: str, mmdet: str) -> Path:
     """
     pins = [known_pin(*pin) for pin in {**PINS[mmdet], "mmdet": mmdet}.items()]
     trees = {tree.package: tree for tree in fetch(pins, Cache(cache))}
-    plan = make_plan(all_rules(), all_targets()[target], trees, jobs=1)
+    # Both sides have the plugins that the port asks for: what they train must be the same.
+    asking = replace(all_targets()[target], ask=all_targets()["npu"].ask)
+    plan = make_plan(all_rules(), asking, trees, jobs=1)
     edits: dict[tuple[str, str], list[Edit]] = defaultdict(list)
     for edit in plan.edits:
         edits[edit.package, edit.path].append(edit)
@@ -52,11 +56,16 @@ def _write(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
 
-def asked(probe: Path, packages: Path, question: str, out: Path) -> Path:
-    """What a probe writes, run in a Python of its own with some packages on the path."""
+def asked(probe: Path, packages: Path, question: str, out: Path, cache: Path) -> Path:
+    """What a probe writes, run in a Python of its own with some packages, and porter, on the path.
+
+    Args:
+        cache: Where the simulated chip is kept.
+    """
     environment = {
         **os.environ,
-        "PYTHONPATH": str(packages),
+        "PYTHONPATH": os.pathsep.join([str(packages), str(ROOT)]),
+        "PORTER_CACHE": str(cache),
         "PYTHONWARNINGS": "ignore",
         "CUDA_VISIBLE_DEVICES": "",
         "OMP_NUM_THREADS": "1",

@@ -1,0 +1,1 @@
+"""What in a tree still needs CUDA, and whether that matters on a target."""

@@ -1,0 +1,1 @@
+"""What every port promises, asked of a ported tree."""
