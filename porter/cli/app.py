@@ -43,6 +43,7 @@ SECTIONS = {
     },
     "See what is left": {
         "audit": "Find what in a tree still needs CUDA, and whether it matters.",
+        "preflight": "Tell which operators a config needs, and where each would run.",
     },
     "Look after a ported tree": {
         "status": "Tell which packages are clean, ported or edited by hand.",
