@@ -60,7 +60,10 @@ def audit(request: AuditRequest) -> Report:
     started = time.perf_counter()
     audited = open_trees(request.root, request.packages)
     manifest = audited.manifest
-    facts = facts_of(request.target, request.rules, manifest, "mmengine" in audited.trees)
+    trees = audited.trees
+    facts = facts_of(
+        request.target, request.rules, manifest, "mmengine" in trees, trees.get("mmcv")
+    )
     notes: list[str] = []
     if manifest is not None and manifest.target != request.target.name:
         notes.append(f"the tree is ported to {manifest.target}, and audited for {facts.target}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from porter.cli.groups import near
 from porter.errors import UsageError
@@ -277,6 +278,12 @@ target_option = click.option(
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document, keys sorted."
 )
+
+
+def named(option: str) -> bool:
+    """Whether the user named an option of the command that runs."""
+    source = click.get_current_context().get_parameter_source(option)
+    return source is not ParameterSource.DEFAULT
 
 
 def into_option(help: str, default: str | None = "./vendor") -> Decorator[Any]:
