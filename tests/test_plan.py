@@ -29,7 +29,7 @@ def rule(folder: Path, name: str = "one", edit: str = "", **head: str) -> Rule:
         **head,
     }
     edit = edit or 'match = "torch.cuda.f($X)"\nreplace = "torch.$device.f($X)"'
-    lines = [f"{key} = {value}" for key, value in values.items()]
+    lines = [f"{key} = {value}" for key, value in values.items() if value]
     text = (
         f'id = "mmengine/{name}"\nwhy = "Because the test of it says so."\nsource = "a test"\n'
         + "\n".join(lines)
@@ -66,7 +66,7 @@ def test_the_order_of_rules_and_the_number_of_processes_do_not_matter(tmp_path: 
         pytest.param({"when": '{ none = ["own-device"] }'}, "sdaa", "sdaa has the trait own-device", id="trait in the way"),
         pytest.param({"when": '{ any = ["float64-missing", "cuda-compatible"] }'}, "sdaa", "sdaa has none of the traits", id="none of several traits"),
         pytest.param({"native": '{ npu = ">=0.10.3" }'}, "npu", "mmengine 0.10.5 does this for npu itself", id="native"),
-        pytest.param({"optional": "true"}, "sdaa", "optional: ask for it with --rule", id="optional"),
+        pytest.param({"optional": "true"}, "sdaa", "optional: ask for it with --with-rule", id="optional"),
         pytest.param({"where_present": "true", "files": '["tools/*.py"]'}, "sdaa", "there is no tools/*.py", id="files that only checkouts have"),
         pytest.param({"requires": '{ mmengine = ">=0.10,<0.11", mmcv = ">=2" }'}, "sdaa", "needs mmcv >=2, which is not there", id="other package missing"),
     ],
@@ -113,6 +113,12 @@ def test_a_version_that_no_rule_knows_says_which_are_known(tmp_path: Path) -> No
     with pytest.raises(UnsupportedVersion, match=r"mmengine 0\.9\.0: no rule for sdaa") as caught:
         plan([rule(tmp_path)], version="0.9.0")
     assert "<0.11" in caught.value.hint
+
+
+def test_a_version_that_needs_no_rule_of_every_targets_is_left_as_it_is(tmp_path: Path) -> None:
+    made = plan([rule(tmp_path, when="")], version="0.9.0")
+    assert made.edits == ()
+    assert [skip.reason for skip in made.skips] == ["is for mmengine >=0.10,<0.11, not 0.9.0"]
 
 
 def test_only_and_without(tmp_path: Path) -> None:

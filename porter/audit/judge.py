@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from porter.audit.code import Code, Guard, raises
-from porter.audit.facts import Edited, Facts
+from porter.audit.facts import Edited, Facts, op_of
 from porter.audit.model import Class
 from porter.audit.sites import Site
 from porter.audit.truth import Truth
@@ -124,12 +124,32 @@ class Judge:
         return None
 
     def _in_dead_function(self, node: ast.AST) -> Verdict | None:
+        unused = self._in_unused_operator(node)
+        if unused:
+            return unused
         for function in self.code.functions(node):
             if self._is_dead_function(function.name):
                 return Verdict(
                     "harmless", f"`{function.name}` is only called where CUDA is at hand"
                 )
         return None
+
+    def _in_unused_operator(self, node: ast.AST) -> Verdict | None:
+        """An autograd Function that is applied in this file, and only where it is not reached."""
+        owner = self.code.class_of(node)
+        if owner is None or not any(ast.unparse(b).endswith("Function") for b in owner.bases):
+            return None
+        users = [
+            name
+            for name in self.code.references.get(owner.name, [])
+            if self.code.class_of(name) is not owner
+            and isinstance(self.code.parents.get(name), ast.Attribute)
+        ]
+        dead = [[g for g in self.code.guards(user) if self.truth.is_dead(g)] for user in users]
+        if not users or not all(dead):
+            return None
+        verdicts = [self._dead(guard) for guards in dead for guard in guards]
+        return min(verdicts, key=lambda verdict: _WORST.index(verdict.cls))
 
     def _is_dead_function(self, name: str, depth: int = 3) -> bool:
         """Whether a private function is called in this file, and only where it is not reached."""
@@ -354,13 +374,15 @@ class Judge:
             return Verdict("fallback", "it runs on copies in host memory", rule)
         if op in _CPU_OPS or name in _CPU_OPS or self._takes_host_tensors(site.node):
             return Verdict("harmless", "it works on the host by design")
-        if op in self.facts.wrong_ops and not self._rule_near(site.node):
+        misread = op in self.facts.wrong_ops and not name.endswith("_backward")
+        if misread and not self._rule_near(site.node):
             return Verdict("open", f"{target}'s kernel misreads an input that is no copy")
         if op in self.facts.native_ops and op not in self.facts.missing_ops:
             rule = self._rule_near(site.node)
             if rule and op in self.facts.wrong_ops:
                 return Verdict("ported", "the kernel gets an input of its own", rule)
-            return Verdict("native", f"the vendor's mmcv has a kernel for {target}")
+            whose = "mmcv itself" if op in self.facts.upstream_ops else "the vendor's mmcv"
+            return Verdict("native", f"{whose} has a kernel for {target}")
         return Verdict("open", f"no kernel of `{op}` for {target} is known")
 
     def _rule_near(self, node: ast.AST) -> str:
@@ -517,14 +539,6 @@ class Judge:
             and (site.kind != "cuda-api" or site.symbol.endswith(("current_device", "set_device")))
             for site in self._sites
         )
-
-
-def op_of(name: str) -> str:
-    """The operator that a function of mmcv's extension belongs to: without its direction."""
-    for ending in ("_forward", "_backward", "_backward_input", "_backward_parameters"):
-        if ending in name:
-            return name.partition(ending)[0]
-    return name
 
 
 def _short(node: ast.AST) -> str:

@@ -18,9 +18,8 @@ from porter.audit.stages import ORDER
 from porter.audit.suppress import Comment, Entry, accept, shipped_entries
 from porter.audit.trees import Audited, open_trees
 from porter.manifest import FileRecord
-from porter.model import Edit, Rule, Target
+from porter.model import PROJECT, Edit, Rule, Target
 from porter.port.pristine import pristine_trees
-from porter.source.local import PROJECT
 
 #: mmengine is imported before mmcv, and mmcv before mmdet.
 _PACKAGES = ("mmengine", "mmcv", "mmdet")
@@ -61,7 +60,10 @@ def audit(request: AuditRequest) -> Report:
     started = time.perf_counter()
     audited = open_trees(request.root, request.packages)
     manifest = audited.manifest
-    facts = facts_of(request.target, request.rules, manifest, "mmengine" in audited.trees)
+    trees = audited.trees
+    facts = facts_of(
+        request.target, request.rules, manifest, "mmengine" in trees, trees.get("mmcv")
+    )
     notes: list[str] = []
     if manifest is not None and manifest.target != request.target.name:
         notes.append(f"the tree is ported to {manifest.target}, and audited for {facts.target}")

@@ -8,8 +8,9 @@ from pathlib import Path, PurePosixPath
 
 from porter.errors import TreeStateError, UsageError
 from porter.manifest import Manifest, read_manifest
+from porter.model import PROJECT
 from porter.source import FolderTree, find_trees, known_packages
-from porter.source.local import PROJECT, project_tree
+from porter.source.local import project_tree
 
 
 @dataclass(frozen=True)

@@ -36,12 +36,14 @@ SECTIONS = {
         "train": "Train a model on the ported packages: full size, on your COCO folder.",
         "eval": "Evaluate a checkpoint on the ported packages.",
         "demo": "Show what a model of the ported packages finds in a picture.",
+        "export-onnx": "Export a model of the ported mmdet 2.x to ONNX.",
         "models": "List and show the models to train.",
         "doctor": "Tell whether a port can be verified here, and what to install.",
         "sim": "Run Python on a simulated chip; write the synthetic data set.",
     },
     "See what is left": {
         "audit": "Find what in a tree still needs CUDA, and whether it matters.",
+        "preflight": "Tell which operators a config needs, and where each would run.",
     },
     "Look after a ported tree": {
         "status": "Tell which packages are clean, ported or edited by hand.",

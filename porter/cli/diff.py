@@ -25,7 +25,7 @@ from porter.cli.options import (
 from porter.diff import FileDiff, file_diffs
 from porter.errors import TreeStateError, WriteError
 from porter.manifest import read_manifest
-from porter.model import Plan, Rule, Target
+from porter.model import PROJECT, Plan, Rule, Target
 from porter.port.earlier import without_replaced
 from porter.port.planned import planned
 from porter.port.pristine import pristine_trees
@@ -75,8 +75,11 @@ def command(
       porter diff --target npu --stat
       porter diff --target sdaa --package mmcv --html sdaa.html
     """
-    target, rules = catalog.target(target_name), catalog.load_rules()
-    ground = _folder(into, target, pins) if into else _releases(target, pins, source, as_json)
+    rules = catalog.load_rules()
+    target = choice.asking(catalog.target(target_name), rules)
+    ground = (
+        _folder(into, target, pins, choice) if into else _releases(target, pins, source, as_json)
+    )
     plan, diffs = _port(target, rules, ground, choice)
     if page:
         _write_page(page, diff_page(target, plan, diffs, rules))
@@ -106,11 +109,14 @@ def _releases(target: Target, pins: Pins, source: Origin, silent: bool) -> _Grou
     return _Ground({tree.package: tree for tree in trees}, {})
 
 
-def _folder(into: Path, target: Target, pins: Pins) -> _Ground:
+def _folder(into: Path, target: Target, pins: Pins, choice: Choice) -> _Ground:
     """The packages of a folder as upstream has them, though they may be ported."""
-    found = find_trees(into, list(pins.versions(target)))
-    _check_found(into, found, pins.asked(target))
-    manifest = without_replaced(into, read_manifest(into), found)
+    applied = read_manifest(into)
+    project = applied is not None and PROJECT in applied.packages
+    names = dict.fromkeys((*pins.versions(target), *choice.packages))
+    found = find_trees(into, [PROJECT] if project else list(names))
+    _check_found(into, found, pins.asked(target, choice.packages))
+    manifest = without_replaced(into, applied, found)
     folders = {name: tree.root.relative_to(into).as_posix() for name, tree in found.items()}
     return _Ground(pristine_trees(into, found, manifest), folders)
 

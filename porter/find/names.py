@@ -76,7 +76,7 @@ class Names:
         head = dotted.partition(".")[0]
         if dotted == head and head in self.resolve(head, offset):
             return head
-        if head in self.resolve(head, offset) and self._is_bound(head, offset):
+        if head in self.resolve(head, offset) and self.is_bound(head, offset):
             return dotted
         for name in self._imported_names:
             for origin in self.resolve(name, offset):
@@ -84,7 +84,8 @@ class Names:
                     return name + dotted[len(origin) :]
         return None
 
-    def _is_bound(self, name: str, offset: int) -> bool:
+    def is_bound(self, name: str, offset: int) -> bool:
+        """Whether an import binds a name that can be used at an offset."""
         return any(name in self._bindings(s).imported for s in self._scopes_at(offset))
 
     @cached_property

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from porter.errors import PlanError
-from porter.model import Edit, NewFile, Operation, Plan, Rule, Skip, Target
+from porter.model import PROJECT, Edit, NewFile, Operation, Plan, Rule, Skip, Target
 from porter.plan.paths import placed, select
 from porter.plan.selection import fits, select_rules
 from porter.plan.splice import ordered, settle
@@ -16,6 +16,9 @@ from porter.rulebook.operations import AddFile, Substitute
 
 if TYPE_CHECKING:
     from porter.plan.workers import FileResult
+
+
+_NOTHING = "the project has nothing that it is for"
 
 
 class Tree(Protocol):
@@ -94,6 +97,7 @@ def make_plan(
     if findings.failures:
         raise PlanError(_unique(findings.failures), hint="Nothing was written.")
     made = {edit.rule for edit in edits} | {new.rule for new in new_files}
+    skips += [Skip(r.id, p, _NOTHING) for r, p in selected if p == PROJECT and r.id not in made]
     return Plan(
         target=target.name,
         target_digest=target.digest,
@@ -225,7 +229,7 @@ def missed(tasks: Sequence[Task], trees: Mapping[str, Tree], findings: Findings)
             broken.add(made_on)
             yield _expectation(task, count, trees)
     for (rule, package), total in totals.items():
-        if searched and not total and (rule, package) not in broken:
+        if searched and not total and (rule, package) not in broken and package != PROJECT:
             yield f"rule {rule} would change nothing in {package}"
 
 

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 
 #: Folders that git has at the top and released archives under ``<package>/.mim``.
 MIM_FOLDERS = ("configs/", "tools/", "demo/")
 
 
-def select(patterns: Iterable[str], paths: Sequence[str], package: str) -> list[str]:
+def select(patterns: Collection[str], paths: Sequence[str], package: str) -> list[str]:
     """The paths that any pattern names, in the order of ``paths``.
 
     Args:
         patterns: Paths or globs; ``*`` stays within a folder, ``**`` does not. One that
-            starts with ``configs/`` or ``tools/`` also finds what a release keeps in ``.mim``.
+            starts with ``configs/`` or ``tools/`` also finds what a release keeps in ``.mim``;
+            one that starts with ``!`` leaves out.
         paths: Sorted paths of the package's files.
         package: The package's name.
     """
-    wanted = set(patterns)
+    wanted = {pattern for pattern in patterns if not pattern.startswith("!")}
+    unwanted = [_regex(pattern[1:]).fullmatch for pattern in patterns if pattern.startswith("!")]
+    if unwanted:
+        paths = [path for path in paths if not any(match(path) for match in unwanted)]
     for pattern in list(wanted):
         if pattern.startswith(MIM_FOLDERS):
             wanted.add(f"{package}/.mim/{pattern}")

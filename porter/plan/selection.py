@@ -12,7 +12,7 @@ from porter.errors import UnsupportedVersion, UsageError
 from porter.model import Rule, Skip, Target, specifier_text
 
 #: Why a rule that nobody asked for is not made.
-OPTIONAL = "optional: ask for it with --rule"
+OPTIONAL = "optional: ask for it with --with-rule"
 
 
 def select_rules(
@@ -140,20 +140,24 @@ def _version_reason(rule: Rule, versions: Mapping[str, str]) -> str:
 
 
 def fits(version: str, wanted: SpecifierSet) -> bool:
-    """Whether a version is in a range; a pre-release counts as any other."""
-    return wanted.contains(Version(version), prereleases=True)
+    """Whether a version is in a range; a pre-release counts as any other, none as the oldest."""
+    return wanted.contains(Version(version or "0"), prereleases=True)
 
 
 def _check_versions(
     rules: Sequence[Rule], target: Target, versions: Mapping[str, str], reached: set[str]
 ) -> None:
-    """A package all of whose rules are for other versions is one we cannot port."""
+    """A package all of whose rules are for other versions is one we cannot port.
+
+    A rule without a trait says which releases need it: the others do without.
+    """
     for package in sorted(versions.keys() - reached):
         due = [
             rule
             for rule in rules
             if package in rule.packages
             and package in rule.requires
+            and (rule.when.all or rule.when.any)
             and not trait_reason(rule, target)
             and not _native_reason(rule, target, package, versions[package])
         ]

@@ -8,14 +8,23 @@ from pathlib import Path, PurePosixPath
 
 from porter.errors import TreeStateError, UsageError
 from porter.manifest import Manifest, PackageRecord, read_manifest
-from porter.model import Pin
+from porter.model import PROJECT, Pin
 from porter.port.earlier import check_versions, outdated, without_replaced
 from porter.port.pristine import pristine_trees
 from porter.port.record import recipe_digest
 from porter.port.request import Request
-from porter.source import Cache, FolderTree, Progress, Tree, fetch, find_trees, known_pin
+from porter.source import (
+    Cache,
+    FolderTree,
+    Progress,
+    Tree,
+    fetch,
+    find_trees,
+    known_packages,
+    known_pin,
+)
 from porter.source.archive import cached_tree
-from porter.source.pins import recorded_pin, same_version
+from porter.source.pins import known_versions, recorded_pin, same_version
 from porter.write import is_vacant
 from porter.write.journal import read_journal
 
@@ -81,6 +90,9 @@ def find_ground(
     """
     _check_request(request)
     check_whole(into)
+    if request.project:
+        _check_project(request, into)
+        return _present_ground(request, into, cache, progress)
     if is_vacant(into):
         return _fresh_ground(request, into, cache, progress)
     return _present_ground(request, into, cache, progress)
@@ -111,6 +123,23 @@ def _check_request(request: Request) -> None:
                 f"--pin {package}={request.pins[package]}: {package} is not to be ported",
                 hint=f"Packages asked for: {', '.join(request.packages)}.",
             )
+
+
+def _check_project(request: Request, into: Path) -> None:
+    if request.packages or request.pins:
+        raise UsageError(
+            "--project: a project is ported as a whole",
+            hint="Leave --package, --pin and --set away.",
+        )
+    if is_vacant(into):
+        raise TreeStateError(f"{into} has nothing to port", hint="Name the project with --into.")
+    found = find_trees(into, [name for name in known_packages() if (into / name).is_dir()])
+    if found:
+        names = ", ".join(sorted(found))
+        raise TreeStateError(
+            f"{into} holds {names}, which have rules of their own",
+            hint="Port them without --project; for a project, name the folder of its sources.",
+        )
 
 
 # A vacant folder
@@ -172,6 +201,8 @@ def _present_ground(
     applied = read_manifest(into)
     _check_target(request, applied)
     wanted = {*request.versions, *request.packages, *(applied.packages if applied else ())}
+    if request.project or (applied and PROJECT in applied.packages):
+        wanted = {PROJECT}
     folders = find_trees(into, sorted(wanted))
     _check_folders(request, into, folders, wanted)
     manifest = without_replaced(into, applied, folders)
@@ -203,7 +234,7 @@ def _check_target(request: Request, manifest: Manifest | None) -> None:
 def _check_folders(
     request: Request, into: Path, folders: Mapping[str, FolderTree], wanted: Iterable[str]
 ) -> None:
-    if not folders:
+    if not folders and not _installed_alone(request.packages):
         raise TreeStateError(
             f"{into} is not empty, and none of {', '.join(sorted(wanted))} is in it",
             hint="Name an empty or missing folder, a vendor folder, or a site-packages folder.",
@@ -215,6 +246,15 @@ def _check_folders(
                 f"but {version} is asked for with --pin or --set",
                 hint="Name another folder with --into, or drop the pin to port what is there.",
             )
+
+
+def _installed_alone(packages: Sequence[str]) -> bool:
+    """Whether all packages asked for are ported only where somebody has installed them.
+
+    Without a pinned release there is nothing to make a tree of, so it is no mistake that a
+    folder has none of them.
+    """
+    return bool(packages) and not any(known_versions(package) for package in packages)
 
 
 def _is_current(

@@ -25,6 +25,8 @@ class Request:
         only: Ids of the rules to make; all that the target needs if empty.
         edits: What to do about files that were edited by hand.
         packages: The packages to port; those of the default pins and of ``pins`` if empty.
+        project: Whether the folder is a project of the user's own, to be ported by the rules
+            for such.
     """
 
     target: Target
@@ -39,6 +41,7 @@ class Request:
     without: tuple[str, ...] = ()
     edits: EditPolicy = "refuse"
     packages: tuple[str, ...] = ()
+    project: bool = False
 
     @property
     def versions(self) -> dict[str, str]:

@@ -62,6 +62,8 @@ def decide_port(port: Port, ground: Ground, policy: EditPolicy) -> Decision:
     """
     if ground.fresh:
         return Decision((), (), whole=True)
+    if not (ground.trees or ground.manifest):
+        return Decision((), ())  # not one of the packages is there: no manifest of nothing
     versions = all_versions(ground.into, earlier_files(ground.into, ground.manifest), port.files)
     edited = _EDITED if ground.manifest else _NOT_PRISTINE
     decision = decide(ground.into, versions, policy, edited)

@@ -101,6 +101,15 @@ def _foot(report: Report) -> str:
     return f"{left} open, {count(slow, 'fallback')}; {report.seconds:.1f} s"
 
 
+def left_blocks(report: Report) -> list[Block]:
+    """What is left of a project for a person to look at, after ``porter apply --project``."""
+    if not report.findings:
+        return [BLANK, Text("Nothing is left that needs CUDA.", "green")]
+    head = f"{count(len(report.findings), 'place')} left for you to look at"
+    blocks: list[Block] = [BLANK, Text(head, "bold")]
+    return [*blocks, *(block for finding in report.findings for block in _finding(finding))]
+
+
 def audit_document(report: Report) -> dict[str, Any]:
     """``porter audit``.
 

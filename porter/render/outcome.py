@@ -28,6 +28,9 @@ _STATUS_WORDS = {
 def outcome_blocks(outcome: Outcome, into: Path) -> list[Block]:
     """The whole report of an ``apply``."""
     plan = outcome.plan
+    if not plan.versions:
+        where = Text(f"Nothing to port for {plan.target} in {into}", "bold")
+        return [where, *skip_blocks(plan.skips)]
     words = _STATUS_WORDS[outcome.status]
     head = words.format(target=plan.target, into=into, versions=versions(plan.versions))
     blocks: list[Block] = [Text(head, "bold")]

@@ -22,7 +22,7 @@ def first_sentence(text: str) -> str:
 
 def versions(pins: Mapping[str, str]) -> str:
     """``mmengine 0.10.5, mmcv 2.1.0``, in the order given."""
-    return ", ".join(f"{package} {version}" for package, version in pins.items())
+    return ", ".join(f"{package} {version}".rstrip() for package, version in pins.items())
 
 
 def specifiers(table: Mapping[str, SpecifierSet]) -> str:

@@ -493,7 +493,6 @@ class Call {
     if (index_ < 0) index_ = tensor.device().index();
     if (tensor.device().index() != index_ && op_.route != Route::copy) fail_mixed(tensor.device());
     check_tensor(op_, tensor, op_.flags.load(std::memory_order_relaxed));
-    if (op_.masks && (tensor.scalar_type() == at::kBool || tensor.scalar_type() == at::kByte)) mask_ = true;
     auto impl = c10::make_intrusive<TensorImpl>(
         in(tensor.storage()), DispatchKeySet(DispatchKey::CPU), tensor.dtype());
     shape_like(impl.get(), tensor);
@@ -595,7 +594,10 @@ class Call {
     auto items = value.toList().copy();
     for (size_t i = 0; i < items.size(); i++) {
       IValue item = items.get(i);
-      if (item.isTensor()) items.set(i, IValue(in(item.toTensor(), false)));
+      if (!item.isTensor()) continue;
+      const auto type = item.toTensor().scalar_type();
+      if (type == at::kBool || type == at::kByte) mask_ = true;  // what is indexed may be of any type
+      items.set(i, IValue(in(item.toTensor(), false)));
     }
     return IValue(std::move(items));
   }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from porter.errors import SourceError, TreeStateError, UsageError
-from porter.model import Pin
+from porter.model import PROJECT, Pin
 from porter.source.archive import cached_tree
 from porter.source.cache import Cache
 from porter.source.compare import differences, listed
@@ -17,9 +18,10 @@ from porter.source.versions import read_version
 
 INSTALLED_FOLDERS = frozenset({"site-packages", "dist-packages"})
 
-#: What a folder of the user's own is called, as if it were a package; its version says nothing.
-PROJECT = "project"
+#: The version of a project of the user's own, which says nothing.
 PROJECT_VERSION = "0"
+
+_NOT_SOURCES = frozenset({"node_modules", "site-packages", "dist-packages", "__pycache__"})
 
 
 def open_checkouts(pins: Sequence[Pin], folder: Path, cache: Cache) -> list[FolderTree]:
@@ -57,9 +59,26 @@ def find_trees(into: Path, packages: Sequence[str]) -> dict[str, FolderTree]:
 
 
 def project_tree(into: Path) -> FolderTree:
-    """All of a folder of the user's own, or what git tracks of it if it is a checkout."""
-    listed = tracked_files(into) if (into / ".git").exists() else None
+    """All of a folder of the user's own: what git tracks if it is a checkout, else its sources.
+
+    Hidden folders and virtual environments are no sources.
+    """
+    listed = tracked_files(into) if (into / ".git").exists() else tuple(_own_files(into))
     return FolderTree(PROJECT, PROJECT_VERSION, into, listed=listed)
+
+
+def _own_files(into: Path) -> Iterator[str]:
+    with reading(into):
+        for folder, folders, names in os.walk(into):
+            folders[:] = [
+                name
+                for name in folders
+                if name not in _NOT_SOURCES
+                and not name.startswith(".")
+                and not Path(folder, name, "pyvenv.cfg").exists()
+            ]
+            place = Path(folder).relative_to(into)
+            yield from ((place / name).as_posix() for name in names)
 
 
 def _find_tree(into: Path, package: str) -> FolderTree | None:

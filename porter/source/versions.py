@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from packaging.version import InvalidVersion, Version
+
 from porter.errors import TreeStateError
 from porter.source.tree import reading
+
+_INSTALLED = re.compile(r"(.+?)(?:-py\d.*)?\.(?:dist|egg)-info")
 
 
 def read_version(folder: Path, package: str) -> str:
     """The version of the package in ``folder``: a checkout, or ``site-packages``.
 
     Looked for as ``__version__ = '...'`` in ``version.py``, then in ``__init__.py``,
-    then as the ``version`` of the call of ``setup``.
+    then as the ``version`` of the call of ``setup``, then in the name of what an installer
+    wrote beside the package, such as ``apex-0.1.dist-info``.
 
     Returns:
         The version, or "" for a package without ``version.py`` that says none.
@@ -30,7 +36,26 @@ def read_version(folder: Path, package: str) -> str:
             raise _no_version(version_file, "there is no `__version__ = '...'` in it")
         return version
     setup_file = folder / "setup.py"
-    return _assigned_version(folder / package / "__init__.py") or _setup_version(setup_file)
+    return (
+        _assigned_version(folder / package / "__init__.py")
+        or _setup_version(setup_file)
+        or _installed_version(folder, package)
+    )
+
+
+def _installed_version(folder: Path, package: str) -> str:
+    with reading(folder):
+        names = sorted(path.name for path in folder.glob(f"{package}-*.*-info"))
+    found = (_INSTALLED.fullmatch(name.removeprefix(f"{package}-")) for name in names)
+    return next((match[1] for match in found if match and _is_version(match[1])), "")
+
+
+def _is_version(text: str) -> bool:
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True
 
 
 def _assigned_version(file: Path) -> str:

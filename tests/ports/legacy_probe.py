@@ -356,6 +356,7 @@ def launched_without_a_chip():
     ):
         init_dist("pytorch", "gloo")
         init_dist("pytorch")
+        init_dist("pytorch", "hccl")
     return [call.kwargs["backend"] for call in group.call_args_list]
 
 

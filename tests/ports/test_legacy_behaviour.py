@@ -104,7 +104,7 @@ FPS = "FPS: 8.000"  # two images a step, four steps a second
 
 WITHOUT_THE_CHIP = {
     "scattered": {"train": on("cpu"), "val": on("cpu"), "test": ["cpu", 3, 1, 2, 2]},
-    "launched_without_a_chip": ["gloo", "nccl"],
+    "launched_without_a_chip": ["gloo", "nccl", "nccl"],  # a ported config names hccl
     "environment": {"CUDA available": "False", "NPU available": "False"},
     "without_apex": [False, True],
     "mixed_precision": ["torch.float16"],  # upstream's own way

@@ -29,6 +29,17 @@ from .helpers import write_files
             "",
             id="computed in setup.py",
         ),
+        pytest.param(
+            {"mmcv/__init__.py": "", "mmcv-0.1.dist-info/METADATA": ""}, "0.1", id="by a wheel"
+        ),
+        pytest.param(
+            {"mmcv/__init__.py": "", "mmcv-0.1+corex-py3.7-linux_aarch64.egg-info": ""},
+            "0.1+corex",
+            id="by setup.py install",
+        ),
+        pytest.param(
+            {"mmcv/__init__.py": "", "mmcv-full-0.1.dist-info/METADATA": ""}, "", id="another's"
+        ),
         pytest.param({"mmcv/__init__.py": ""}, "", id="nowhere"),
     ],
 )

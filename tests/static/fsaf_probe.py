@@ -2,16 +2,19 @@
 
     fsaf_probe.py equal OUT      targets, losses and gradients of every case, saved with torch
     fsaf_probe.py shapes OUT     what a step asks of its device, as JSON
+    fsaf_probe.py chip OUT       what the simulated NPU counts of such steps, and their losses
 
 Nothing of the head needs a compiled operator, so a stand-in takes the place of `mmcv._ext`.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 import types
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +50,12 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "recall above a score": {"head": {"score_threshold": 0.5}},
     "ids of many images": {"counts": (3, 0, 5, 1), "ignored": (0, 2, 0, 1)},
+    "under autocast": {"autocast": True},
+    "another assigner": {
+        "other assigner": {"type": "MaxIoUAssigner", "pos_iou_thr": 0.5, "neg_iou_thr": 0.4},
+        "counts": (6, 3),
+    },
+    "targets of a subclass": {"subclass": True},
 }
 
 
@@ -66,6 +75,24 @@ def modern() -> bool:
     return int(mmdet.__version__.split(".")[0]) >= 3
 
 
+@cache
+def subclass() -> str:
+    """The name of a head whose targets are its own: labels one class on."""
+    from mmdet.models.dense_heads.fsaf_head import FSAFHead
+
+    class OwnTargets(FSAFHead):  # type: ignore[misc]
+        def _get_targets_single(self, *args: Any, **kwargs: Any) -> Any:
+            labels, *rest = super()._get_targets_single(*args, **kwargs)
+            return (torch.where(labels < CLASSES, (labels + 1) % CLASSES, labels), *rest)
+
+    if modern():
+        from mmdet.registry import MODELS as HEADS
+    else:
+        from mmdet.models.builder import HEADS
+    HEADS.register_module()(OwnTargets)
+    return OwnTargets.__name__
+
+
 def make_head(case: dict[str, Any]) -> Any:
     assigner = {
         "type": "CenterRegionAssigner",
@@ -75,14 +102,14 @@ def make_head(case: dict[str, Any]) -> Any:
         **case.get("assigner", {}),
     }
     train = {
-        "assigner": assigner,
+        "assigner": case.get("other assigner", assigner),
         "allowed_border": -1,
         "pos_weight": -1,
         "static_gt_limit": LIMIT,
         **case.get("train", {}),
     }
     config = {
-        "type": "FSAFHead",
+        "type": subclass() if case.get("subclass") else "FSAFHead",
         "num_classes": CLASSES,
         "in_channels": 4,
         "feat_channels": 4,
@@ -198,7 +225,8 @@ def answer(case: dict[str, Any], seed: int) -> dict[str, Any]:
 
     setattr(head, name, noted)
     head.reweight_loss_single = weighed
-    losses = loss(head, {**given, "cls": list(given["cls"]), "box": list(given["box"])})
+    with torch.autocast("cpu", enabled=case.get("autocast", False)):
+        losses = loss(head, {**given, "cls": list(given["cls"]), "box": list(given["box"])})
     sum(losses["loss_cls"] + losses["loss_bbox"]).backward()
     return {
         "targets": targets,
@@ -212,6 +240,114 @@ def answer(case: dict[str, Any], seed: int) -> dict[str, Any]:
         },
         "gradients": [leaf.grad for leaf in leaves],
     }
+
+
+def sampled(seed: int) -> dict[str, Any]:
+    """What `get_targets` tells who asks for sampling results."""
+    case = {"counts": (4, 0), "shapes": ((50, 70), (96, 128))}
+    head, given = make_head(case), inputs(case, seed)
+    anchors, flags = head.get_anchors(
+        [scores.shape[-2:] for scores in given["cls"]], given["metas"], device="cpu"
+    )
+    if modern():
+        from mmengine.structures import InstanceData
+
+        truth = [
+            InstanceData(bboxes=gt, labels=kind) for gt, kind in zip(given["gt"], given["labels"])
+        ]
+        found = head.get_targets(
+            anchors, flags, truth, given["metas"], return_sampling_results=True
+        )
+    else:
+        found = head.get_targets(
+            anchors,
+            flags,
+            given["gt"],
+            given["metas"],
+            gt_labels_list=given["labels"],
+            label_channels=CLASSES,
+            return_sampling_results=True,
+        )
+    tensors, numbers, samples = [], [], []
+    for item in found:
+        if isinstance(item, list) and not isinstance(item[0], torch.Tensor):
+            samples = [(each.pos_inds, each.neg_inds, each.pos_gt_bboxes) for each in item]
+        elif isinstance(item, list):
+            tensors += item
+        else:
+            numbers.append(item)
+    return {"tensors": tensors, "numbers": numbers, "samples": samples}
+
+
+def zero_weights() -> dict[str, Any]:
+    """What each loss of boxes makes of weights that are all zero: its value and gradient."""
+    from mmdet.models import losses
+
+    found: dict[str, Any] = {}
+    for name in ("IoULoss", "BoundedIoULoss", "GIoULoss", "DIoULoss", "CIoULoss"):
+        for rows in (1, 4, 7):
+            pred = (torch.rand(rows, 4) + torch.tensor([0.0, 0, 1, 1])).requires_grad_()
+            try:
+                value = getattr(losses, name)()(pred, pred.detach() + 0.1, torch.zeros(rows))
+            except RuntimeError as problem:
+                found[f"{name} of {rows}"] = str(problem)
+                continue
+            value.backward()
+            found[f"{name} of {rows}"] = [float(value), float(pred.grad.abs().sum())]
+    return found
+
+
+def focal(dtype: torch.dtype, classes: int) -> list[torch.Tensor]:
+    """A focal loss of predictions of a type, background among the labels, and its gradient."""
+    from mmdet.models.losses import FocalLoss
+
+    random = torch.Generator().manual_seed(classes)
+    pred = torch.randn(50, classes, generator=random).to(dtype).requires_grad_()
+    target = torch.randint(classes + 1, (50,), generator=random)
+    value = FocalLoss(reduction="none")(pred, target, torch.rand(50, generator=random))
+    value.sum().backward()
+    return [value.detach(), pred.grad]
+
+
+def flags() -> list[torch.Tensor]:
+    """The valid flags of every generator that has them, in images of many sizes."""
+    if modern():
+        from mmdet.models.task_modules import prior_generators as made
+    else:
+        from mmdet.core import anchor as made
+    found = []
+    for height, width in ((7, 5), (3, 5), (7, 0), (0, 0), (1, 4)):
+        one = made.AnchorGenerator([8], ratios=[0.5, 1.0], scales=[4])
+        found.append(one.single_level_valid_flags((7, 5), (height, width), 2, device="cpu"))
+        point = made.PointGenerator()
+        found.append(point.valid_flags((7, 5), (height, width), device="cpu"))
+        if modern():
+            many = made.MlvlPointGenerator([8])
+            found.append(many.single_level_valid_flags((7, 5), (height, width), device="cpu"))
+    return found
+
+
+def sources() -> dict[str, str]:
+    """What other models share, and what ports by hand changed for all of them."""
+    if modern():
+        from mmdet.models.task_modules.samplers import PseudoSampler, SamplingResult
+        from mmdet.models.utils.misc import unmap
+    else:
+        from mmdet.core import PseudoSampler, unmap
+        from mmdet.core.bbox.samplers import SamplingResult
+    from mmdet.models.backbones import Darknet, HRNet, ResNet
+    from mmdet.models.dense_heads import AnchorHead, FSAFHead, RetinaHead
+
+    shared = {
+        "unmap": unmap,
+        "PseudoSampler": PseudoSampler,
+        "SamplingResult": SamplingResult,
+        "RetinaHead": RetinaHead,
+        "AnchorHead.get_targets": AnchorHead.get_targets,
+        "FSAFHead._get_targets_single": FSAFHead._get_targets_single,
+        **{f"{net.__name__}.train": net.train for net in (Darknet, HRNet, ResNet)},
+    }
+    return {name: inspect.getsource(each) for name, each in shared.items()}
 
 
 def above_the_limit() -> str:
@@ -286,6 +422,40 @@ def shapes() -> list[dict[str, list[str]]]:
     return steps
 
 
+def chip() -> list[dict[str, Any]]:
+    """Step by step, the simulated NPU's counters, its losses and those of the host."""
+    from porter.rulebook.catalog import load_targets
+    from porter.sim import counters, install
+
+    install(load_targets()["npu"])
+    head, steps = make_head({}), []
+    for step in range(8):
+        case = {"counts": (step, (7 * step) % LIMIT), "shapes": ((96 - 5 * step, 128), CANVAS)}
+        given = inputs(case, step)
+        expected = loss(head, {**given, "cls": list(given["cls"]), "box": list(given["box"])})
+        there = {
+            key: [each.to("npu") for each in given[key]] for key in ("cls", "box", "gt", "labels")
+        }
+        for leaf in (*there["cls"], *there["box"]):
+            leaf.requires_grad_()
+        counters(reset=True)
+        losses = loss(head, {**given, **there, "cls": [*there["cls"]], "box": [*there["box"]]})
+        sum(losses["loss_cls"] + losses["loss_bbox"]).backward()
+        now = counters()
+        steps.append(
+            {
+                "new": now.new_signatures,
+                "dynamic": now.dynamic_shape_ops,
+                "syncs": now.host_syncs,
+                "losses": [
+                    [sum(each["loss_cls"] + each["loss_bbox"]).item(), each["num_pos"].item()]
+                    for each in (expected, losses)
+                ],
+            }
+        )
+    return steps
+
+
 def on_host() -> None:
     """Padding is made in host memory; here, where all is, it is told apart by its name."""
     from torch.utils._python_dispatch import _disable_current_modes
@@ -307,15 +477,30 @@ def main() -> None:
     asked, out = sys.argv[1], Path(sys.argv[2])
     torch.set_num_threads(1)
     sys.modules["mmcv._ext"] = Stand("mmcv._ext")
-    if asked == "shapes":
-        out.write_text(json.dumps(shapes()))
+    if asked != "equal":
+        out.write_text(json.dumps({"shapes": shapes, "chip": chip}[asked]()))
         return
     answers = {
         f"{name}, seed {seed}": answer(case, seed)
         for name, case in CASES.items()
         for seed in range(SEEDS)
     }
-    torch.save({"answers": answers, "above the limit": above_the_limit()}, out)
+    torch.save(
+        {
+            "answers": answers,
+            "above the limit": above_the_limit(),
+            "sampled": [sampled(seed) for seed in range(SEEDS)],
+            "zero weights": zero_weights(),
+            "focal": {
+                f"{dtype}, {classes} classes": focal(dtype, classes)
+                for dtype in (torch.float32, torch.float64, torch.bfloat16)
+                for classes in (1, 80, 91)
+            },
+            "flags": flags(),
+            "sources": sources(),
+        },
+        out,
+    )
 
 
 if __name__ == "__main__":

@@ -26,21 +26,21 @@ class Sides:
     """Upstream and the port of one version of mmdet."""
 
     def __init__(self, version: str, cache: Path, folder: Path) -> None:
-        self.version, self.folder = version, folder
+        self.version, self.cache, self.folder = version, cache, folder
         self.packages = {
             target: written(folder / target, cache, target, version) for target in ("cpu", "npu")
         }
 
     def ask(self, target: str, question: str) -> Path:
         out = self.folder / f"{target}-{question}"
-        return asked(PROBE, self.packages[target], question, out)
+        return asked(PROBE, self.packages[target], question, out, self.cache)
 
     def computed(self, target: str) -> Answers:
         found: Answers = torch.load(self.ask(target, "equal"))
         return found
 
 
-@pytest.fixture(scope="module", params=["3.3.0"])
+@pytest.fixture(scope="module", params=["2.10.0", "2.11.0", "3.3.0"])
 def sides(
     request: pytest.FixtureRequest, upstream_cache: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Sides:
@@ -129,3 +129,55 @@ def test_upstream_asks_for_new_shapes_for_ever(sides: Sides) -> None:
     steps = json.loads(sides.ask("cpu", "shapes").read_text())
     assert all(len(step["new"]) > 20 for step in steps)
     assert all(len(step["dynamic"]) > 20 for step in steps)
+
+
+def test_on_the_simulated_npu_steps_cost_no_compilation_and_are_the_hosts(sides: Sides) -> None:
+    """It has no sum of int64; ground truth goes to the host and back, boxes and labels each."""
+    steps = json.loads(sides.ask("npu", "chip").read_text())
+    images = 2
+    for step in steps:
+        host, device = step["losses"]
+        assert device == pytest.approx(host, rel=1e-6)
+        assert step["dynamic"] == 0
+        assert step["syncs"] == 2 * images
+    assert [step["new"] for step in steps[WARM_UP:]] == [0] * (len(steps) - WARM_UP)
+
+
+def test_sampling_results_are_there_for_who_asks(upstream: Answers, ported: Answers) -> None:
+    for left, right in zip(upstream["sampled"], ported["sampled"]):
+        assert left["numbers"] == right["numbers"]
+        assert len(left["samples"]) == len(right["samples"]) == 2
+        for one, other in zip(left["samples"], right["samples"]):
+            assert all(torch.equal(a, b) for a, b in zip(one, other))
+        assert all(torch.equal(a, b) for a, b in zip(left["tensors"], right["tensors"]))
+
+
+def test_zero_weights_make_no_loss_and_no_error(
+    sides: Sides, upstream: Answers, ported: Answers
+) -> None:
+    """mmdet 2 adds weights of shape (n,) up wrongly, which only n = 4 and n = 1 hide."""
+    assert all(found == [0, 0] for found in ported["zero weights"].values())
+    if sides.version.startswith("2."):
+        assert "must match" in upstream["zero weights"]["GIoULoss of 7"]
+
+
+def test_focal_losses_are_equal_in_every_precision_and_for_any_classes(
+    upstream: Answers, ported: Answers
+) -> None:
+    for name, tensors in upstream["focal"].items():
+        for one, other in zip(tensors, ported["focal"][name]):
+            assert one.dtype == other.dtype, name
+            assert torch.equal(one, other), name
+
+
+def test_valid_flags_are_identical(upstream: Answers, ported: Answers) -> None:
+    assert len(upstream["flags"]) >= 10
+    for one, other in zip(upstream["flags"], ported["flags"]):
+        assert one.dtype == other.dtype == torch.bool
+        assert torch.equal(one, other)
+
+
+def test_what_other_models_share_is_upstreams(upstream: Answers, ported: Answers) -> None:
+    """No mask contract for samplers, no int32 in `unmap`, no `norm_eval` that is ignored."""
+    assert ported["sources"] == upstream["sources"]
+    assert "norm_eval" in ported["sources"]["ResNet.train"]

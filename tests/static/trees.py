@@ -18,6 +18,7 @@ from porter.source.cache import Cache
 from porter.source.pins import known_pin
 from tests.helpers import all_rules, all_targets
 
+ROOT = Path(__file__).parents[2]
 #: mmdet's version -> what it runs with.
 PINS: Mapping[str, Mapping[str, str]] = {
     "2.10.0": {"mmcv": "1.2.7"},
@@ -55,11 +56,16 @@ def _write(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
 
-def asked(probe: Path, packages: Path, question: str, out: Path) -> Path:
-    """What a probe writes, run in a Python of its own with some packages on the path."""
+def asked(probe: Path, packages: Path, question: str, out: Path, cache: Path) -> Path:
+    """What a probe writes, run in a Python of its own with some packages, and porter, on the path.
+
+    Args:
+        cache: Where the simulated chip is kept.
+    """
     environment = {
         **os.environ,
-        "PYTHONPATH": str(packages),
+        "PYTHONPATH": os.pathsep.join([str(packages), str(ROOT)]),
+        "PORTER_CACHE": str(cache),
         "PYTHONWARNINGS": "ignore",
         "CUDA_VISIBLE_DEVICES": "",
         "OMP_NUM_THREADS": "1",

@@ -588,6 +588,18 @@ def check_a_transfer_is_no_shape_to_compile() -> None:
     assert counters().new_signatures >= 1, "a copy on the device is an operator like any other"
 
 
+def check_only_a_mask_makes_an_index_dynamic() -> None:
+    pixels = torch.arange(12, dtype=torch.uint8, device=DEVICE).reshape(3, 4)
+    flags = torch.zeros(3, dtype=torch.bool, device=DEVICE)
+    order = torch.tensor([2, 0], device=DEVICE)
+    counters(reset=True)
+    pixels[[2, 1, 0]]
+    flags[order] = torch.tensor([True, False], device=DEVICE)
+    assert counters().dynamic_shape_ops == 0, "what is indexed is no index"
+    pixels[flags]
+    assert counters().dynamic_shape_ops == 1
+
+
 def check_a_checkpoint_on_disk_survives() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.pth"
