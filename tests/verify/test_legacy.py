@@ -56,7 +56,7 @@ def test_fsaf_does_and_its_shapes_settle_where_upstreams_do_not(world: World) ->
     assert all(one.dynamic_shape_ops > 20 for one in upstream)
     assert max(one.new_signatures for one in port[3:]) <= 2
     assert max(one.new_signatures for one in upstream[3:]) > 10
-    assert [row[2] for row in shape_rows(found)][0] == "0"
+    assert next(row[2] for row in shape_rows(found)) == "0"
 
 
 def test_in_mixed_precision(world: World) -> None:
