@@ -137,6 +137,7 @@ OPTIONS = (
     "model.neck.in_channels=[64,128,256,512]",
     "data.train.pipeline.2.img_scale=(64,64)",
     "data.test.pipeline.1.img_scale=(64,64)",
+    "model.test_cfg.score_thr=0.0",
     "evaluation.interval=9",
 )
 
