@@ -42,6 +42,8 @@ HOMES = {
     "mmengine": {"training"},
     "mmcv": {"training"},
     "mmdet": {"training"},
+    "onnx": {"training"},
+    "onnxruntime": {"training"},
 }
 
 

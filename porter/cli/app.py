@@ -36,6 +36,7 @@ SECTIONS = {
         "train": "Train a model on the ported packages: full size, on your COCO folder.",
         "eval": "Evaluate a checkpoint on the ported packages.",
         "demo": "Show what a model of the ported packages finds in a picture.",
+        "export-onnx": "Export a model of the ported mmdet 2.x to ONNX.",
         "models": "List and show the models to train.",
         "doctor": "Tell whether a port can be verified here, and what to install.",
         "sim": "Run Python on a simulated chip; write the synthetic data set.",
