@@ -90,6 +90,9 @@ class Judge:
             for function in self.code.functions(site.node):
                 if function.name == "cuda":
                     return Verdict("harmless", "part of a method `cuda`, whose callers are judged")
+        unused = self._unused_import(site)
+        if unused:
+            return unused
         uncalled = self._in_dead_function(site.node)
         if uncalled:
             return uncalled
@@ -114,6 +117,18 @@ class Judge:
         if rule:
             return Verdict("ported", f"never reached on {self.facts.target}: `{test}`", rule)
         return Verdict("harmless", f"never reached on {self.facts.target}: `{test}`")
+
+    def _unused_import(self, site: Site) -> Verdict | None:
+        """One of several imports of a name, all uses of which are in branches not reached."""
+        if site.kind != "amp" or not isinstance(site.node, ast.ImportFrom):
+            return None
+        names = [alias.asname or alias.name for alias in site.node.names]
+        users = [user for name in names for user in self.code.references.get(name, [])]
+        dead = [[g for g in self.code.guards(user) if self.truth.is_dead(g)] for user in users]
+        if not users or not all(dead):
+            return None
+        verdicts = [self._dead(guard) for guards in dead for guard in guards]
+        return min(verdicts, key=lambda verdict: _WORST.index(verdict.cls))
 
     def _branch_beside(self, where: ast.AST | None) -> ast.expr | None:
         """The test of a later branch of an if-chain that is the target's."""
