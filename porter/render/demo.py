@@ -47,7 +47,7 @@ def _count(outcome: DemoOutcome) -> str:
 
 def _note(outcome: DemoOutcome) -> str:
     if outcome.site.sim:
-        return f"The {outcome.target} device was simulated: nothing is shown of its speed and numerics."
+        return f"The {outcome.target} device was simulated: that shows no speed and no numerics."
     return f"It ran on the host: that shows nothing of the device of {outcome.target}."
 
 
