@@ -83,7 +83,8 @@ class Judge:
     def _placed(self, site: Site) -> Verdict | None:
         if self._in_annotation(site.node):
             return Verdict("harmless", "an annotation; `torch.cuda` has its types without CUDA too")
-        dead = [self._dead(g) for g in self.code.guards(site.node) if self.truth.is_dead(g)]
+        guards = list(self.code.guards(site.node))
+        dead = [self._dead(g) for g in guards if self._is_dead(g, guards)]
         if dead:
             return min(dead, key=lambda verdict: _WORST.index(verdict.cls))
         if site.kind in ("cuda-call", "cuda-api", "device-string", "is-cuda"):
@@ -102,6 +103,20 @@ class Judge:
                 if verdict:
                     return verdict
         return None
+
+    def _is_dead(self, guard: Guard, guards: Sequence[Guard]) -> bool:
+        """Whether a guard is never met on the target, by itself or with the others there.
+
+        Below ``if on_chip and ready: ... elif ready:`` it must be that one of the two does not
+        hold, and it is not ``ready``.
+        """
+        if self.truth.is_dead(guard):
+            return True
+        test = guard.test
+        if guard.holds or not isinstance(test, ast.BoolOp) or not isinstance(test.op, ast.And):
+            return False
+        met = {ast.dump(g.test) for g in guards if g.test is not None and g.holds}
+        return all(self.truth.of(v) is True or ast.dump(v) in met for v in test.values)
 
     def _dead(self, guard: Guard) -> Verdict:
         assert guard.test is not None
@@ -335,6 +350,12 @@ class Judge:
                     return False
                 if name in ("init_dist", "init_dist_pytorch"):
                     return True
+            if (
+                isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef))
+                and child is parent.args
+                and parent.name in ("init_dist", "_init_dist_pytorch")
+            ):
+                return True
             if isinstance(parent, ast.keyword) and _CONFIGURED.match(parent.arg or ""):
                 return True
             if isinstance(parent, ast.Dict):
@@ -466,6 +487,8 @@ class Judge:
         branch = self._branch_beside(where)
         if branch is not None:
             return self._by(branch, f"another branch is for the target: `{_short(branch)}`")
+        if value is None and self._asks_for_others(site.node):
+            return Verdict("harmless", "it asks for devices that are not CUDA's")
         if value is None:
             return Verdict("fallback", "the answer is no on the target; what follows must do")
         taken, dropped = (where.body, where.orelse) if value else (where.orelse, where.body)
@@ -480,6 +503,11 @@ class Judge:
         return Verdict(
             "harmless", "the answer is no, and nothing that the target needs is left out"
         )
+
+    def _asks_for_others(self, node: ast.AST) -> bool:
+        """Whether the comparison that a node is part of holds on the target."""
+        parent = self.code.parents.get(node)
+        return isinstance(parent, ast.Compare) and self.truth.of(parent) is True
 
     def _raises_after(self, where: ast.stmt) -> bool:
         parent = self.code.parents.get(where)
