@@ -21,7 +21,7 @@ FLOORS = [
     {"ruletest", "invariants", "write"},
     {"port"},
     {"apply", "diff", "explain", "revert", "sim"},
-    {"audit", "export"},
+    {"audit", "export", "matrix", "upgrade"},
     {"training"},
     {"verify"},
     {"check"},

@@ -13,8 +13,8 @@ from porter.plan import Tree
 from porter.plan.selection import fits, trait_reason
 from porter.sim.spec import read_profile
 
-#: Rules by which others' mentions of a thing are taken care of: kind -> rule.
-RELIEF = {"nccl": "mmengine/dist-backend"}
+#: Rules by which others' mentions of a thing are taken care of: kind -> rules, by generation.
+RELIEF = {"nccl": ("mmengine/dist-backend", "mmcv/legacy-dist-backend")}
 
 #: What upstream calls the devices it knows, in names such as ``is_npu_available``.
 DEVICES = ("cuda", "npu", "mlu", "mps", "musa", "dipu", "xpu", "sdaa", "gcu", "hpu")
@@ -134,7 +134,7 @@ def _relief(
     if manifest and "mmengine" in manifest.pins:
         version = manifest.pins["mmengine"]
     found = []
-    for kind, name in RELIEF.items():
+    for kind, name in ((kind, name) for kind, names in RELIEF.items() for name in names):
         rule = known.get(name)
         if rule is None:
             continue
@@ -145,7 +145,8 @@ def _relief(
             not has_mmengine and not trait_reason(rule, target)
         ):
             found.append((kind, name))
-    return found
+    # Of two generations the one that was applied, or else mmengine's, comes to stand.
+    return found[::-1]
 
 
 def edited_lines(record: FileRecord | None) -> tuple[Edited, ...]:

@@ -83,13 +83,17 @@ class Judge:
     def _placed(self, site: Site) -> Verdict | None:
         if self._in_annotation(site.node):
             return Verdict("harmless", "an annotation; `torch.cuda` has its types without CUDA too")
-        dead = [self._dead(g) for g in self.code.guards(site.node) if self.truth.is_dead(g)]
+        guards = list(self.code.guards(site.node))
+        dead = [self._dead(g) for g in guards if self._is_dead(g, guards)]
         if dead:
             return min(dead, key=lambda verdict: _WORST.index(verdict.cls))
         if site.kind in ("cuda-call", "cuda-api", "device-string", "is-cuda"):
             for function in self.code.functions(site.node):
                 if function.name == "cuda":
                     return Verdict("harmless", "part of a method `cuda`, whose callers are judged")
+        unused = self._unused_import(site)
+        if unused:
+            return unused
         uncalled = self._in_dead_function(site.node)
         if uncalled:
             return uncalled
@@ -99,6 +103,20 @@ class Judge:
                 if verdict:
                     return verdict
         return None
+
+    def _is_dead(self, guard: Guard, guards: Sequence[Guard]) -> bool:
+        """Whether a guard is never met on the target, by itself or with the others there.
+
+        Below ``if on_chip and ready: ... elif ready:`` it must be that one of the two does not
+        hold, and it is not ``ready``.
+        """
+        if self.truth.is_dead(guard):
+            return True
+        test = guard.test
+        if guard.holds or not isinstance(test, ast.BoolOp) or not isinstance(test.op, ast.And):
+            return False
+        met = {ast.dump(g.test) for g in guards if g.test is not None and g.holds}
+        return all(self.truth.of(v) is True or ast.dump(v) in met for v in test.values)
 
     def _dead(self, guard: Guard) -> Verdict:
         assert guard.test is not None
@@ -114,6 +132,18 @@ class Judge:
         if rule:
             return Verdict("ported", f"never reached on {self.facts.target}: `{test}`", rule)
         return Verdict("harmless", f"never reached on {self.facts.target}: `{test}`")
+
+    def _unused_import(self, site: Site) -> Verdict | None:
+        """One of several imports of a name, all uses of which are in branches not reached."""
+        if site.kind != "amp" or not isinstance(site.node, ast.ImportFrom):
+            return None
+        names = [alias.asname or alias.name for alias in site.node.names]
+        users = [user for name in names for user in self.code.references.get(name, [])]
+        dead = [[g for g in self.code.guards(user) if self.truth.is_dead(g)] for user in users]
+        if not users or not all(dead):
+            return None
+        verdicts = [self._dead(guard) for guards in dead for guard in guards]
+        return min(verdicts, key=lambda verdict: _WORST.index(verdict.cls))
 
     def _branch_beside(self, where: ast.AST | None) -> ast.expr | None:
         """The test of a later branch of an if-chain that is the target's."""
@@ -320,6 +350,12 @@ class Judge:
                     return False
                 if name in ("init_dist", "init_dist_pytorch"):
                     return True
+            if (
+                isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef))
+                and child is parent.args
+                and parent.name in ("init_dist", "_init_dist_pytorch")
+            ):
+                return True
             if isinstance(parent, ast.keyword) and _CONFIGURED.match(parent.arg or ""):
                 return True
             if isinstance(parent, ast.Dict):
@@ -451,6 +487,8 @@ class Judge:
         branch = self._branch_beside(where)
         if branch is not None:
             return self._by(branch, f"another branch is for the target: `{_short(branch)}`")
+        if value is None and self._asks_for_others(site.node):
+            return Verdict("harmless", "it asks for devices that are not CUDA's")
         if value is None:
             return Verdict("fallback", "the answer is no on the target; what follows must do")
         taken, dropped = (where.body, where.orelse) if value else (where.orelse, where.body)
@@ -465,6 +503,11 @@ class Judge:
         return Verdict(
             "harmless", "the answer is no, and nothing that the target needs is left out"
         )
+
+    def _asks_for_others(self, node: ast.AST) -> bool:
+        """Whether the comparison that a node is part of holds on the target."""
+        parent = self.code.parents.get(node)
+        return isinstance(parent, ast.Compare) and self.truth.of(parent) is True
 
     def _raises_after(self, where: ast.stmt) -> bool:
         parent = self.code.parents.get(where)

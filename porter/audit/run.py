@@ -141,9 +141,9 @@ def _linked(
     for work, result in zip(works, looked):
         of_file = edits.get((work.package, work.path), [])
         for finding in mended(work, result.spots, of_file, facts):
-            elsewhere = RELIEF.get(finding.kind, "")
-            if finding.cls == "open" and not finding.rule and elsewhere in made:
-                finding = replace(finding, rule=elsewhere)
+            elsewhere = [rule for rule in RELIEF.get(finding.kind, ()) if rule in made]
+            if finding.cls == "open" and not finding.rule and elsewhere:
+                finding = replace(finding, rule=elsewhere[0])
             yield finding
 
 

@@ -49,12 +49,14 @@ SECTIONS = {
         "status": "Tell which packages are clean, ported or edited by hand.",
         "explain": "Tell which rule is behind a line of a ported file, and why.",
         "check": "Ask a ported tree for all that a port promises.",
+        "upgrade": "Move a ported tree to other releases, with the edits made by hand.",
         "revert": "Put the upstream bytes back.",
         "export": "Hand a port on: a patch series, a git branch, or the changed files.",
     },
     "See what porter knows": {
         "targets": "List and show the chips.",
         "rules": "List, show and test the rules.",
+        "matrix": "Look for every rule in every release of upstream's.",
         "schema": "Print the JSON schema of rule files or target files.",
     },
 }

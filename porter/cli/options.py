@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -82,8 +82,20 @@ class Choice:
     """Which rules and packages a command is about; all, where nothing is named."""
 
     only: tuple[str, ...]
+    also: tuple[str, ...]
     without: tuple[str, ...]
     packages: tuple[str, ...]
+
+    def asking(self, target: Target, rules: Sequence[Rule]) -> Target:
+        """The target, asking for the optional rules of ``--with-rule`` too.
+
+        Raises:
+            UsageError: If one is not among the rules.
+        """
+        known = [rule.id for rule in rules]
+        for name in self.also:
+            check_name("--with-rule", name, known)
+        return replace(target, ask=tuple(dict.fromkeys((*target.ask, *self.also))))
 
 
 @dataclass(frozen=True)
@@ -170,7 +182,7 @@ def check_name(option: str, name: str, known: Sequence[str]) -> None:
 
 
 def _thing(option: str) -> str:
-    return option.strip("-").removeprefix("without-")
+    return option.strip("-").removeprefix("without-").removeprefix("with-")
 
 
 catalog_options = bundle(
@@ -199,6 +211,13 @@ choice_options = bundle(
     Choice,
     click.option(
         "--rule", "only", multiple=True, metavar="ID", help="Make only this rule; repeatable."
+    ),
+    click.option(
+        "--with-rule",
+        "also",
+        multiple=True,
+        metavar="ID",
+        help="Make this optional rule too; repeatable.",
     ),
     click.option(
         "--without-rule",
