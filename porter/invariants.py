@@ -37,7 +37,8 @@ _VENDORS = {
     "dipu": "dipu",
 }  # fmt: skip
 _VENDOR = re.compile(rf"(?<![a-z])(?:{'|'.join(_VENDORS)})(?![a-z])", re.IGNORECASE)
-_UNPACKED = re.compile(r"[(,]\s*\*")
+_UNPACKED = re.compile(r"[(,]\s*(\*\*?[^,)\n]*)")
+_TEST = re.compile(rf"\bif\b[^\n]*(?:{_VENDOR.pattern})", re.IGNORECASE)
 _URL = re.compile(r"https?://[^\s'\"\\>)]*[^\s'\"\\>).,;:]")
 
 Problem = tuple[str, str]
@@ -192,8 +193,10 @@ def _definition_problems(
         yield "duplicates", f"defined twice: {name}"
     for name in (parameters(old) - parameters(new)).elements():
         yield "parameters", f"lost a parameter: {name}"
-    for text in (_stars(old_parts) - _stars(new_parts)).elements():
-        yield "parameters", f"lost an unpacked argument: {text}"
+    # What is written with a star and is still there need not be looked at as code.
+    if _written_stars(old_parts) - _written_stars(new_parts):
+        for text in (_stars(old_parts) - _stars(new_parts)).elements():
+            yield "parameters", f"lost an unpacked argument: {text}"
     for name in sorted(public(old) - public(tree.body) - said.deferred):
         yield "names", f"lost a name: {name}"
     for name, docstring in changed_docstrings(pristine, tree, old, new):
@@ -331,6 +334,10 @@ def parameters(body: Sequence[ast.stmt]) -> Counter[str]:
     return found
 
 
+def _written_stars(parts: Sequence[Part]) -> Counter[str]:
+    return Counter(text for part in parts for text in _UNPACKED.findall(part.text))
+
+
 def _stars(parts: Sequence[Part]) -> Counter[str]:
     """Unpacked arguments of calls, ``*args`` and ``**kwargs``; ``*args[0]`` counts as ``*args``."""
     found: Counter[str] = Counter()
@@ -391,7 +398,7 @@ def _vendor_problems(
 def _branches(parts: Sequence[Part]) -> Iterator[tuple[str, str]]:
     """Test and body of every branch whose test names a vendor."""
     for part in parts:
-        for node in ast.walk(part.node) if _VENDOR.search(part.text) else ():
+        for node in ast.walk(part.node) if _TEST.search(part.text) else ():
             if isinstance(node, ast.If):
                 test = ast.unparse(node.test)
                 if _VENDOR.search(test):

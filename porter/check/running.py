@@ -29,10 +29,11 @@ Answers = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Sides:
-    """What was said by upstream, by the port, and by the port beside a stand-in of the plugin."""
+    """What both said by themselves, and beside a stand-in of the chip's plugin."""
 
     upstream: Answers
     ported: Answers
+    upstream_chip: Answers
     chip: Answers
 
 
@@ -54,6 +55,7 @@ def check_running(python: Path, target: Target, upstream: Trees, ported: Trees) 
     sides = Sides(
         ask(found.executable, target, upstream, "plain"),
         ask(found.executable, target, ported, "plain"),
+        ask(found.executable, target, upstream, "chip"),
         ask(found.executable, target, ported, "chip"),
     )
     return judge_running(sides, sorted(ported.roots))
@@ -171,15 +173,24 @@ def _same(upstream: object, ported: object) -> bool:
 
 
 def _device_problems(sides: Sides) -> Iterator[str]:
-    before = set(sides.upstream["initialised"])
-    for side, place in ((sides.ported, "without the plugin"), (sides.chip, "beside the plugin")):
-        for call in side["initialised"]:
-            if call not in before:
-                yield f"importing {call}, {place}"
+    pairs = (
+        (sides.upstream, sides.ported, "without the plugin"),
+        (sides.upstream_chip, sides.chip, "beside the plugin"),
+    )
+    for upstream, ported, place in pairs:
+        # Whichever module is the one that upstream calls it from.
+        before = {_call(entry) for entry in upstream["initialised"]}
+        for entry in ported["initialised"]:
+            if _call(entry) not in before:
+                yield f"importing {entry}, {place}"
     for module, outcome in sorted(sides.ported["modules"].items()):
         beside = sides.chip["modules"].get(module, "not found")
-        if outcome == "ok" and beside != "ok":
+        if outcome == "ok" and beside not in ("ok", sides.upstream_chip["modules"].get(module)):
             yield f"{module}: cannot be imported beside the plugin: {beside}"
+
+
+def _call(entry: str) -> str:
+    return entry.partition(" calls ")[2]
 
 
 def _short(answer: object) -> str:

@@ -105,7 +105,7 @@ def stand_in_for_plugin(torch: Any, device: str, plugin: str, calls: Calls) -> N
     else:
         torch.utils.rename_privateuse1_backend(device)
         torch._register_device_module(device, module)
-    sys.meta_path.insert(0, PluginFinder(plugin, made))
+    sys.meta_path.insert(0, PluginFinder((plugin, f"torch.{device}"), made))
 
 
 class Recorder(types.ModuleType):
@@ -133,13 +133,13 @@ class Recorder(types.ModuleType):
 
 
 class PluginFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds the plugin and whatever is asked for within it."""
+    """Finds the plugin, the device's module in torch, and whatever is asked for within them."""
 
-    def __init__(self, plugin: str, made: Callable[[str], types.ModuleType]) -> None:
-        self.plugin, self.made = plugin, made
+    def __init__(self, roots: tuple[str, ...], made: Callable[[str], types.ModuleType]) -> None:
+        self.roots, self.made = roots, made
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        if name.split(".")[0] == self.plugin:
+        if any(name == root or name.startswith(f"{root}.") for root in self.roots):
             return importlib.machinery.ModuleSpec(name, self, is_package=True)
         return None
 

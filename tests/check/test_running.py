@@ -31,7 +31,7 @@ WRONG = {
     **UPSTREAM,
     "mmengine/calls.py": "class Model:\n    def to(self, device): pass\n",
     "mmengine/device/__init__.py": "import torch\ntry:\n    torch.cuda._lazy_init()\nexcept Exception: pass\ndef get_device(): return 'chip'\n",
-    "mmengine/eager.py": "import torch\nif hasattr(torch, 'sdaa'):\n    import torch_sdaa.amp\n    torch.sdaa.is_available()\n    torch.sdaa.set_device(0)\n",
+    "mmengine/eager.py": "import torch\nif hasattr(torch, 'sdaa'):\n    import torch_sdaa.amp, torch.sdaa.amp\n    torch.sdaa.is_available()\n    torch.sdaa.set_device(0)\n",
     "mmengine/fragile.py": "import torch\nif hasattr(torch, 'sdaa'):\n    raise RuntimeError('beside it')\n",
 }  # fmt: skip
 
@@ -63,7 +63,7 @@ def judged(
     folder: Path, upstream: Mapping[str, Any], files: Mapping[str, str]
 ) -> dict[str, Result]:
     ported, chip = asked(folder, files), asked(folder, files, "chip")
-    results = judge_running(Sides(upstream, ported, chip), ["mmengine"])
+    results = judge_running(Sides(upstream, ported, upstream, chip), ["mmengine"])
     return {result.name: result for result in results}
 
 
@@ -100,16 +100,25 @@ def answers(**modules: str) -> dict[str, Any]:
 
 def test_where_upstream_cannot_be_imported_nothing_is_judged() -> None:
     lacking = answers(mmengine="ModuleNotFoundError: No module named 'addict'")
-    results = judge_running(Sides(lacking, lacking, lacking), ["mmengine"])
+    results = judge_running(Sides(lacking, lacking, lacking, lacking), ["mmengine"])
     assert {result.state for result in results} == {"skipped"}
     assert results[0].reason == (
         "upstream's mmengine cannot be imported there: ModuleNotFoundError: No module named 'addict'"
     )
 
 
+def test_what_upstream_itself_calls_is_not_the_ports() -> None:
+    upstream, ported = answers(mmengine="ok"), answers(mmengine="ok")
+    upstream["initialised"] = ["mmengine.a calls torch.npu.set_compile_mode"]
+    ported["initialised"] = ["mmengine.b calls torch.npu.set_compile_mode"]
+    plain = answers(mmengine="ok")
+    device = judge_running(Sides(plain, plain, upstream, ported), ["mmengine"])[-1]
+    assert (device.name, device.state) == ("device", "held")
+
+
 def test_what_no_longer_imports_is_told() -> None:
     before, after = answers(mmengine="ok", a="ok"), answers(mmengine="ok", a="TypeError: b")
-    imports = judge_running(Sides(before, after, after), ["mmengine"])[0]
+    imports = judge_running(Sides(before, after, before, after), ["mmengine"])[0]
     assert imports.problems == ("a: cannot be imported: TypeError: b",)
 
 
