@@ -10,10 +10,8 @@ from typing import Any
 
 import pytest
 
-from porter.apply import apply
 from porter.cli import main
 from porter.errors import CouldNotRun, UsageError
-from porter.port.request import Request as Port
 from porter.render.blocks import Fields, Text
 from porter.render.export_onnx import export_blocks
 from porter.source import Cache
@@ -24,7 +22,7 @@ from porter.verify.launch.interpreter import Module
 from porter.verify.launch.process import Launch
 from porter.verify.trees import Trees
 from porter.verify.watch import Silent
-from tests.helpers import all_rules, all_targets
+from tests.helpers import all_targets
 from tests.verify.test_train import stand_ins
 from tests.verify.world import World
 
@@ -134,7 +132,8 @@ def test_what_it_tells() -> None:
 CONFIG = """
 _base_ = "{base}"
 model = dict(
-    backbone=dict(type="ResNet", depth=18), neck=dict(in_channels=[64, 128, 256, 512]))
+    backbone=dict(type="ResNet", depth=18), neck=dict(in_channels=[64, 128, 256, 512]),
+    test_cfg=dict(score_thr=0.0))
 test = [
     dict(type="LoadImageFromFile"),
     dict(type="MultiScaleFlipAug", img_scale=(64, 64), flip=False, transforms=[
@@ -147,31 +146,32 @@ data = dict(test=dict(pipeline=test))
 """
 
 
+@pytest.fixture(scope="module")
+def vendor(world: World) -> Path:
+    """The ported packages."""
+    words = ("--target", "npu", "--set", "legacy", "--pin", "mmdet=2.11.0")
+
+    def make(folder: Path) -> None:
+        assert main(["apply", *words, "--into", str(folder)]) == 0
+
+    return world._once("npu-2.11", make)
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from porter.verify.models import recipes
+
+    base = Path(recipes.__file__).parent / "configs/mmdet2/fsaf/fsaf_r50_fpn_1x_coco.py"
+    path = tmp_path_factory.mktemp("onnx") / "tiny.py"
+    path.write_text(CONFIG.format(base=base), encoding="utf-8")
+    return path
+
+
 @pytest.mark.torch
 @pytest.mark.upstream
 @pytest.mark.slow
 class TestReal:
     """FSAF with ResNet-18 on mmcv 1.2.7 and mmdet 2.11.0, on 64 pixels."""
-
-    @pytest.fixture(scope="class")
-    def vendor(self, world: World) -> Path:
-        """The ported packages."""
-        versions = {"mmcv": "1.2.7", "mmdet": "2.11.0"}
-
-        def make(folder: Path) -> None:
-            port = Port(all_targets()["npu"], tuple(all_rules()), folder, versions=versions)
-            apply(port, world.cache)
-
-        return world._once("npu-2.11", make)
-
-    @pytest.fixture(scope="class")
-    def config(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        from porter.verify.models import recipes
-
-        base = Path(recipes.__file__).parent / "configs/mmdet2/fsaf/fsaf_r50_fpn_1x_coco.py"
-        path = tmp_path_factory.mktemp("onnx") / "tiny.py"
-        path.write_text(CONFIG.format(base=base), encoding="utf-8")
-        return path
 
     def test_onnx_runtime_finds_what_pytorch_finds(
         self, world: World, vendor: Path, config: Path, tmp_path: Path, capsys: Any
@@ -203,6 +203,9 @@ class TestReal:
     ) -> None:
         out = tmp_path / "out.png"
         words = ("--into", str(vendor), "--python", str(world.python), "--device", "sim")
-        assert main(["demo", str(config), *words, "--out", str(out), "--json"]) == 0
-        assert set(json.loads(capsys.readouterr().out)["devices"]) == {"npu:0"}
+        some = ("--score-thr", "0", "--out", str(out), "--json")
+        assert main(["demo", str(config), *words, *some]) == 0
+        document = json.loads(capsys.readouterr().out)
+        assert set(document["devices"]) == {"npu:0"}
+        assert len(document["boxes"]) == document["found"] > 0
         assert out.read_bytes()[:4] == b"\x89PNG"
