@@ -108,7 +108,7 @@ def totals(edits: Mapping[str, Edit]) -> Iterator[str]:
 def row(edit: Edit, made: Mapping[str, list[str]]) -> str:
     """One edit; a twin refers to the other."""
     rules = ", ".join(f"`{name}`" for name in made.get(edit.id, ()))
-    if edit.outcome == "left out" and rules:
+    if edit.outcome in ("left out", "porter") and rules:
         rules = f"See {rules}."  # its source tells of the edit, and does not make it
     by_hand = f"As {edit.same}." if edit.same else edit.what
     why = f"As {edit.same}." if edit.same else edit.why

@@ -130,7 +130,7 @@ class Rule:
         requires: Package name -> versions for which the rule is written.
         native: Device type -> versions of the rule's package in which upstream itself
             does for that device what the rule does; the rule is skipped there.
-        optional: Only made when asked for, with ``--rule`` or by the target.
+        optional: Only made when asked for, with ``--with-rule`` or by the target.
         overrides: Ids of rules whose edits this one may enclose.
         needs: Ids of rules whose outcome this one's code uses.
         where_present: Where a tree has none of its files, the rule is skipped: archives lack

@@ -24,7 +24,8 @@ from _pytest.monkeypatch import MonkeyPatch
 from porter.errors import TreeStateError, WriteError
 from porter.write import recover
 from porter.write.journal import read_journal
-from tests.world import PROBE_RULE, SCRIPT, SCRIPT_RULE, Snapshot, World, make_world, replaced
+from tests.upgrade.world import newer_release, upgrade_world, upgraded
+from tests.world import PROBE_RULE, SCRIPT, SCRIPT_RULE, Snapshot, World, replaced, write_files
 
 NEWER = (replaced("python3", SCRIPT, "python train", "python3.9 train"),)
 RULES = (SCRIPT_RULE, PROBE_RULE)
@@ -76,6 +77,7 @@ SCENARIOS = {
     "in-place": Scenario(lambda world: world.check_out(), lambda world: world.apply()),
     "newer-rules": Scenario(lambda world: world.apply(), lambda world: world.apply(rules=NEWER)),
     "revert": Scenario(lambda world: world.apply(), lambda world: world.revert()),
+    "upgrade": Scenario(lambda world: world.apply(), lambda world: upgraded(world)),
 }
 
 
@@ -105,7 +107,7 @@ class Trial:
 
     def __init__(self, scenario: Scenario, root: Path) -> None:
         self.scenario, self.root, self.hook = scenario, root, Hook()
-        self.world = make_world(root, MonkeyPatch())
+        self.world = upgrade_world(root, MonkeyPatch())
         self.world.rules = RULES
         self.old = self.anew()
         scenario.run(self.world)
@@ -134,7 +136,9 @@ class Trial:
         return sorted(path for path in paths if found.get(path) != self.old.get(path))
 
     def litter(self) -> list[str]:
-        return sorted({path.name for path in self.root.iterdir()} - {"cache", "vendor"})
+        return sorted(
+            {path.name for path in self.root.iterdir()} - {"cache", "vendor", "pristine", "newer"}
+        )
 
     def injured(self, act: Callable[[], None], countdown: int, *, stays: bool = False) -> bool:
         """Run with the injury, in this process; whether there was one."""
@@ -222,9 +226,13 @@ def try_kill_then_revert(trial: Trial, number: int) -> bool:
         return False
     run_unless_reverted(World.revert, trial.world)
     pristine = World(trial.root / "pristine")
+    newer = World(trial.root / "newer")
     if not pristine.into.exists():
         pristine.check_out()
-    assert trial.packages(trial.found()) in (pristine.files(), {}), "not pristine"
+        newer.check_out("mmcv", "mmdet")
+        write_files(newer.into / "mmengine", newer_release())
+    found = trial.packages(trial.found())
+    assert found in (pristine.files(), newer.files(), {}), "not pristine"
     return True
 
 

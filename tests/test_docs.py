@@ -126,7 +126,8 @@ def test_every_option_of_verify_is_explained() -> None:
 def test_every_key_of_a_recipe_is_explained(tmp_path: Path) -> None:
     keys = {word for cell in table_rows(verify_page()) for word in re.findall(r"`([^`]+)`", cell)}
     known = {field.name for field in fields(Recipe)} - {"name", "path", "config", "configs"}
-    assert known - {"options"} | {"[options]", "[config]"} <= keys
+    tables = {"options", "pin_sets"}
+    assert known - tables | {"[options]", "[config]", "[pin_sets]"} <= keys
 
 
 def test_the_recipe_in_the_page_can_be_read(tmp_path: Path) -> None:

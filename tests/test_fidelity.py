@@ -55,6 +55,12 @@ def test_a_twin_is_an_edit_of_the_other_port(fidelity: ModuleType) -> None:
         assert not edits[edit.same].same, edit.id
 
 
+def test_what_a_rule_is_said_to_do_a_rule_says_of_itself(fidelity: ModuleType) -> None:
+    made = fidelity.rules_by_edit(all_rules())
+    done = {e.id for e in fidelity.read_edits().values() if e.outcome in ("rule", "better")}
+    assert done - set(made) == set()
+
+
 def test_rules_name_edits_that_there_are(fidelity: ModuleType) -> None:
     assert set(fidelity.rules_by_edit(all_rules())) <= CATALOGUE
 

@@ -14,9 +14,15 @@ ROOT = Path(__file__).parent.parent
 QUICK = ("kill", "refuse-once")
 
 
+def _is_quick(scenario: str, injury: str) -> bool:
+    return injury in QUICK and scenario != "upgrade"
+
+
 def _cases() -> list[object]:
     return [
-        pytest.param(scenario, injury, marks=() if injury in QUICK else pytest.mark.slow)
+        pytest.param(
+            scenario, injury, marks=() if _is_quick(scenario, injury) else pytest.mark.slow
+        )
         for scenario in SCENARIOS
         for injury in INJURIES
     ]

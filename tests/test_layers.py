@@ -21,7 +21,7 @@ FLOORS = [
     {"ruletest", "invariants", "write"},
     {"port"},
     {"apply", "diff", "explain", "revert", "sim"},
-    {"audit", "export"},
+    {"audit", "export", "matrix", "upgrade"},
     {"training"},
     {"verify"},
     {"check"},
@@ -42,6 +42,8 @@ HOMES = {
     "mmengine": {"training"},
     "mmcv": {"training"},
     "mmdet": {"training"},
+    "onnx": {"training"},
+    "onnxruntime": {"training"},
 }
 
 

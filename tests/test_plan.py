@@ -66,7 +66,7 @@ def test_the_order_of_rules_and_the_number_of_processes_do_not_matter(tmp_path: 
         pytest.param({"when": '{ none = ["own-device"] }'}, "sdaa", "sdaa has the trait own-device", id="trait in the way"),
         pytest.param({"when": '{ any = ["float64-missing", "cuda-compatible"] }'}, "sdaa", "sdaa has none of the traits", id="none of several traits"),
         pytest.param({"native": '{ npu = ">=0.10.3" }'}, "npu", "mmengine 0.10.5 does this for npu itself", id="native"),
-        pytest.param({"optional": "true"}, "sdaa", "optional: ask for it with --rule", id="optional"),
+        pytest.param({"optional": "true"}, "sdaa", "optional: ask for it with --with-rule", id="optional"),
         pytest.param({"where_present": "true", "files": '["tools/*.py"]'}, "sdaa", "there is no tools/*.py", id="files that only checkouts have"),
         pytest.param({"requires": '{ mmengine = ">=0.10,<0.11", mmcv = ">=2" }'}, "sdaa", "needs mmcv >=2, which is not there", id="other package missing"),
     ],

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from porter.manifest import FileRecord, Manifest
 from porter.model import Rule, Target
+from porter.plan import Tree
 from porter.plan.selection import fits, trait_reason
 from porter.sim.spec import read_profile
 
-#: Rules by which others' mentions of a thing are taken care of: kind -> rule.
-RELIEF = {"nccl": "mmengine/dist-backend"}
+#: Rules by which others' mentions of a thing are taken care of: kind -> rules, by generation.
+RELIEF = {"nccl": ("mmengine/dist-backend", "mmcv/legacy-dist-backend")}
 
 #: What upstream calls the devices it knows, in names such as ``is_npu_available``.
 DEVICES = ("cuda", "npu", "mlu", "mps", "musa", "dipu", "xpu", "sdaa", "gcu", "hpu")
@@ -43,7 +45,8 @@ class Facts:
 
     Attributes:
         cuda: Whether ``torch.cuda`` is the accelerator.
-        native_ops: mmcv operators that the vendor's build has kernels for.
+        native_ops: mmcv operators that the vendor's build, or upstream, has kernels for.
+        upstream_ops: Those of them that are upstream's.
         missing_ops: Those that a trait says it has none for.
         wrong_ops: Those that misread an input that is no clone.
         relief: Kind -> the rule that takes care of it elsewhere, or ``native``.
@@ -57,6 +60,7 @@ class Facts:
     cuda: bool
     traits: frozenset[str]
     native_ops: frozenset[str] = frozenset()
+    upstream_ops: frozenset[str] = frozenset()
     missing_ops: frozenset[str] = frozenset()
     wrong_ops: frozenset[str] = frozenset()
     relief: Mapping[str, str] = field(default_factory=dict)
@@ -64,16 +68,22 @@ class Facts:
 
 
 def facts_of(
-    target: Target, rules: tuple[Rule, ...], manifest: Manifest | None, has_mmengine: bool
+    target: Target,
+    rules: Sequence[Rule],
+    manifest: Manifest | None,
+    has_mmengine: bool,
+    mmcv: Tree | None = None,
 ) -> Facts:
     """The facts that an audit rests on.
 
     Args:
         manifest: Of the audited tree; None if it is not ported.
+        mmcv: The tree whose sources tell which kernels upstream has for the device.
         has_mmengine: Whether mmengine is in the audited tree, so that the tree itself tells
             what is taken care of. Where it is not, the ported one is taken for granted.
     """
     profile = read_profile(target.simulate, Path(target.path))
+    upstream = _upstream_ops(target.device, mmcv) if mmcv is not None else frozenset()
     missing = [op for trait in target.traits for op in _MISSING_OPS.get(trait, ())]
     return Facts(
         target=target.name,
@@ -82,7 +92,8 @@ def facts_of(
         visible_devices=target.visible_devices,
         cuda=target.family == "cuda-compatible",
         traits=frozenset(target.traits),
-        native_ops=frozenset(profile.vendor_mmcv_ops),
+        native_ops=frozenset(profile.vendor_mmcv_ops) | upstream,
+        upstream_ops=upstream,
         missing_ops=frozenset(missing),
         wrong_ops=frozenset(profile.clone_only_mmcv_ops),
         relief=dict(_relief(target, rules, manifest, has_mmengine)),
@@ -90,15 +101,40 @@ def facts_of(
     )
 
 
+def _upstream_ops(device: str, mmcv: Tree) -> frozenset[str]:
+    """The operators that mmcv's own C++ registers kernels of for a device."""
+    name = device.upper().encode()
+    registered = re.compile(
+        rb"REGISTER_DEVICE_IMPL\(\s*(\w+)_impl,\s*%b\b|REGISTER_%b_IMPL\(\s*(\w+)_impl"
+        % (name, name)
+    )
+    folder = f"mmcv/ops/csrc/pytorch/{device}/"
+    found = [
+        (one or other).decode()
+        for path in mmcv.paths()
+        if path.startswith(folder)
+        for one, other in registered.findall(mmcv.read(path))
+    ]
+    return frozenset(op_of(kernel) for kernel in found)
+
+
+def op_of(name: str) -> str:
+    """The operator that a function of mmcv's extension belongs to: without its direction."""
+    for ending in ("_forward", "_backward"):
+        if ending in name:
+            return name.partition(ending)[0]
+    return name
+
+
 def _relief(
-    target: Target, rules: tuple[Rule, ...], manifest: Manifest | None, has_mmengine: bool
+    target: Target, rules: Sequence[Rule], manifest: Manifest | None, has_mmengine: bool
 ) -> list[tuple[str, str]]:
     known = {rule.id: rule for rule in rules}
     version = target.pins["default"].get("mmengine", "")
     if manifest and "mmengine" in manifest.pins:
         version = manifest.pins["mmengine"]
     found = []
-    for kind, name in RELIEF.items():
+    for kind, name in ((kind, name) for kind, names in RELIEF.items() for name in names):
         rule = known.get(name)
         if rule is None:
             continue
@@ -109,7 +145,8 @@ def _relief(
             not has_mmengine and not trait_reason(rule, target)
         ):
             found.append((kind, name))
-    return found
+    # Of two generations the one that was applied, or else mmengine's, comes to stand.
+    return found[::-1]
 
 
 def edited_lines(record: FileRecord | None) -> tuple[Edited, ...]:

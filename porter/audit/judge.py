@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from porter.audit.code import Code, Guard, raises
-from porter.audit.facts import Edited, Facts
+from porter.audit.facts import Edited, Facts, op_of
 from porter.audit.model import Class
 from porter.audit.sites import Site
 from porter.audit.truth import Truth
@@ -83,13 +83,17 @@ class Judge:
     def _placed(self, site: Site) -> Verdict | None:
         if self._in_annotation(site.node):
             return Verdict("harmless", "an annotation; `torch.cuda` has its types without CUDA too")
-        dead = [self._dead(g) for g in self.code.guards(site.node) if self.truth.is_dead(g)]
+        guards = list(self.code.guards(site.node))
+        dead = [self._dead(g) for g in guards if self._is_dead(g, guards)]
         if dead:
             return min(dead, key=lambda verdict: _WORST.index(verdict.cls))
         if site.kind in ("cuda-call", "cuda-api", "device-string", "is-cuda"):
             for function in self.code.functions(site.node):
                 if function.name == "cuda":
                     return Verdict("harmless", "part of a method `cuda`, whose callers are judged")
+        unused = self._unused_import(site)
+        if unused:
+            return unused
         uncalled = self._in_dead_function(site.node)
         if uncalled:
             return uncalled
@@ -99,6 +103,20 @@ class Judge:
                 if verdict:
                     return verdict
         return None
+
+    def _is_dead(self, guard: Guard, guards: Sequence[Guard]) -> bool:
+        """Whether a guard is never met on the target, by itself or with the others there.
+
+        Below ``if on_chip and ready: ... elif ready:`` it must be that one of the two does not
+        hold, and it is not ``ready``.
+        """
+        if self.truth.is_dead(guard):
+            return True
+        test = guard.test
+        if guard.holds or not isinstance(test, ast.BoolOp) or not isinstance(test.op, ast.And):
+            return False
+        met = {ast.dump(g.test) for g in guards if g.test is not None and g.holds}
+        return all(self.truth.of(v) is True or ast.dump(v) in met for v in test.values)
 
     def _dead(self, guard: Guard) -> Verdict:
         assert guard.test is not None
@@ -115,6 +133,18 @@ class Judge:
             return Verdict("ported", f"never reached on {self.facts.target}: `{test}`", rule)
         return Verdict("harmless", f"never reached on {self.facts.target}: `{test}`")
 
+    def _unused_import(self, site: Site) -> Verdict | None:
+        """One of several imports of a name, all uses of which are in branches not reached."""
+        if site.kind != "amp" or not isinstance(site.node, ast.ImportFrom):
+            return None
+        names = [alias.asname or alias.name for alias in site.node.names]
+        users = [user for name in names for user in self.code.references.get(name, [])]
+        dead = [[g for g in self.code.guards(user) if self.truth.is_dead(g)] for user in users]
+        if not users or not all(dead):
+            return None
+        verdicts = [self._dead(guard) for guards in dead for guard in guards]
+        return min(verdicts, key=lambda verdict: _WORST.index(verdict.cls))
+
     def _branch_beside(self, where: ast.AST | None) -> ast.expr | None:
         """The test of a later branch of an if-chain that is the target's."""
         while isinstance(where, ast.If) and len(where.orelse) == 1:
@@ -124,12 +154,32 @@ class Judge:
         return None
 
     def _in_dead_function(self, node: ast.AST) -> Verdict | None:
+        unused = self._in_unused_operator(node)
+        if unused:
+            return unused
         for function in self.code.functions(node):
             if self._is_dead_function(function.name):
                 return Verdict(
                     "harmless", f"`{function.name}` is only called where CUDA is at hand"
                 )
         return None
+
+    def _in_unused_operator(self, node: ast.AST) -> Verdict | None:
+        """An autograd Function that is applied in this file, and only where it is not reached."""
+        owner = self.code.class_of(node)
+        if owner is None or not any(ast.unparse(b).endswith("Function") for b in owner.bases):
+            return None
+        users = [
+            name
+            for name in self.code.references.get(owner.name, [])
+            if self.code.class_of(name) is not owner
+            and isinstance(self.code.parents.get(name), ast.Attribute)
+        ]
+        dead = [[g for g in self.code.guards(user) if self.truth.is_dead(g)] for user in users]
+        if not users or not all(dead):
+            return None
+        verdicts = [self._dead(guard) for guards in dead for guard in guards]
+        return min(verdicts, key=lambda verdict: _WORST.index(verdict.cls))
 
     def _is_dead_function(self, name: str, depth: int = 3) -> bool:
         """Whether a private function is called in this file, and only where it is not reached."""
@@ -300,6 +350,12 @@ class Judge:
                     return False
                 if name in ("init_dist", "init_dist_pytorch"):
                     return True
+            if (
+                isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef))
+                and child is parent.args
+                and parent.name in ("init_dist", "_init_dist_pytorch")
+            ):
+                return True
             if isinstance(parent, ast.keyword) and _CONFIGURED.match(parent.arg or ""):
                 return True
             if isinstance(parent, ast.Dict):
@@ -354,13 +410,15 @@ class Judge:
             return Verdict("fallback", "it runs on copies in host memory", rule)
         if op in _CPU_OPS or name in _CPU_OPS or self._takes_host_tensors(site.node):
             return Verdict("harmless", "it works on the host by design")
-        if op in self.facts.wrong_ops and not self._rule_near(site.node):
+        misread = op in self.facts.wrong_ops and not name.endswith("_backward")
+        if misread and not self._rule_near(site.node):
             return Verdict("open", f"{target}'s kernel misreads an input that is no copy")
         if op in self.facts.native_ops and op not in self.facts.missing_ops:
             rule = self._rule_near(site.node)
             if rule and op in self.facts.wrong_ops:
                 return Verdict("ported", "the kernel gets an input of its own", rule)
-            return Verdict("native", f"the vendor's mmcv has a kernel for {target}")
+            whose = "mmcv itself" if op in self.facts.upstream_ops else "the vendor's mmcv"
+            return Verdict("native", f"{whose} has a kernel for {target}")
         return Verdict("open", f"no kernel of `{op}` for {target} is known")
 
     def _rule_near(self, node: ast.AST) -> str:
@@ -429,6 +487,8 @@ class Judge:
         branch = self._branch_beside(where)
         if branch is not None:
             return self._by(branch, f"another branch is for the target: `{_short(branch)}`")
+        if value is None and self._asks_for_others(site.node):
+            return Verdict("harmless", "it asks for devices that are not CUDA's")
         if value is None:
             return Verdict("fallback", "the answer is no on the target; what follows must do")
         taken, dropped = (where.body, where.orelse) if value else (where.orelse, where.body)
@@ -443,6 +503,11 @@ class Judge:
         return Verdict(
             "harmless", "the answer is no, and nothing that the target needs is left out"
         )
+
+    def _asks_for_others(self, node: ast.AST) -> bool:
+        """Whether the comparison that a node is part of holds on the target."""
+        parent = self.code.parents.get(node)
+        return isinstance(parent, ast.Compare) and self.truth.of(parent) is True
 
     def _raises_after(self, where: ast.stmt) -> bool:
         parent = self.code.parents.get(where)
@@ -517,14 +582,6 @@ class Judge:
             and (site.kind != "cuda-api" or site.symbol.endswith(("current_device", "set_device")))
             for site in self._sites
         )
-
-
-def op_of(name: str) -> str:
-    """The operator that a function of mmcv's extension belongs to: without its direction."""
-    for ending in ("_forward", "_backward", "_backward_input", "_backward_parameters"):
-        if ending in name:
-            return name.partition(ending)[0]
-    return name
 
 
 def _short(node: ast.AST) -> str:

@@ -60,7 +60,10 @@ def audit(request: AuditRequest) -> Report:
     started = time.perf_counter()
     audited = open_trees(request.root, request.packages)
     manifest = audited.manifest
-    facts = facts_of(request.target, request.rules, manifest, "mmengine" in audited.trees)
+    trees = audited.trees
+    facts = facts_of(
+        request.target, request.rules, manifest, "mmengine" in trees, trees.get("mmcv")
+    )
     notes: list[str] = []
     if manifest is not None and manifest.target != request.target.name:
         notes.append(f"the tree is ported to {manifest.target}, and audited for {facts.target}")
@@ -138,9 +141,9 @@ def _linked(
     for work, result in zip(works, looked):
         of_file = edits.get((work.package, work.path), [])
         for finding in mended(work, result.spots, of_file, facts):
-            elsewhere = RELIEF.get(finding.kind, "")
-            if finding.cls == "open" and not finding.rule and elsewhere in made:
-                finding = replace(finding, rule=elsewhere)
+            elsewhere = [rule for rule in RELIEF.get(finding.kind, ()) if rule in made]
+            if finding.cls == "open" and not finding.rule and elsewhere:
+                finding = replace(finding, rule=elsewhere[0])
             yield finding
 
 

@@ -36,23 +36,27 @@ SECTIONS = {
         "train": "Train a model on the ported packages: full size, on your COCO folder.",
         "eval": "Evaluate a checkpoint on the ported packages.",
         "demo": "Show what a model of the ported packages finds in a picture.",
+        "export-onnx": "Export a model of the ported mmdet 2.x to ONNX.",
         "models": "List and show the models to train.",
         "doctor": "Tell whether a port can be verified here, and what to install.",
         "sim": "Run Python on a simulated chip; write the synthetic data set.",
     },
     "See what is left": {
         "audit": "Find what in a tree still needs CUDA, and whether it matters.",
+        "preflight": "Tell which operators a config needs, and where each would run.",
     },
     "Look after a ported tree": {
         "status": "Tell which packages are clean, ported or edited by hand.",
         "explain": "Tell which rule is behind a line of a ported file, and why.",
         "check": "Ask a ported tree for all that a port promises.",
+        "upgrade": "Move a ported tree to other releases, with the edits made by hand.",
         "revert": "Put the upstream bytes back.",
         "export": "Hand a port on: a patch series, a git branch, or the changed files.",
     },
     "See what porter knows": {
         "targets": "List and show the chips.",
         "rules": "List, show and test the rules.",
+        "matrix": "Look for every rule in every release of upstream's.",
         "schema": "Print the JSON schema of rule files or target files.",
     },
 }

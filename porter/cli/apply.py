@@ -74,10 +74,11 @@ def command(
       porter apply --target sdaa --into ./vendor
       porter apply --target npu --into venv/lib/python3.10/site-packages
     """
-    target = catalog.target(target_name)
+    rules = tuple(catalog.load_rules())
+    target = choice.asking(catalog.target(target_name), rules)
     request = Request(
         target=target,
-        rules=tuple(catalog.load_rules()),
+        rules=rules,
         into=into,
         pins=pins.asked(target, choice.packages),
         dry_run=dry_run,

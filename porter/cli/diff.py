@@ -75,7 +75,8 @@ def command(
       porter diff --target npu --stat
       porter diff --target sdaa --package mmcv --html sdaa.html
     """
-    target, rules = catalog.target(target_name), catalog.load_rules()
+    rules = catalog.load_rules()
+    target = choice.asking(catalog.target(target_name), rules)
     ground = (
         _folder(into, target, pins, choice) if into else _releases(target, pins, source, as_json)
     )

@@ -57,7 +57,7 @@ class LazyGroup(Group):
         """Import a command."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        command: click.Command = import_module(f"porter.cli.{cmd_name}").command
+        command: click.Command = import_module(f"porter.cli.{cmd_name.replace('-', '_')}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

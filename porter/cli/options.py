@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from porter.cli.groups import near
 from porter.errors import UsageError
@@ -81,8 +82,20 @@ class Choice:
     """Which rules and packages a command is about; all, where nothing is named."""
 
     only: tuple[str, ...]
+    also: tuple[str, ...]
     without: tuple[str, ...]
     packages: tuple[str, ...]
+
+    def asking(self, target: Target, rules: Sequence[Rule]) -> Target:
+        """The target, asking for the optional rules of ``--with-rule`` too.
+
+        Raises:
+            UsageError: If one is not among the rules.
+        """
+        known = [rule.id for rule in rules]
+        for name in self.also:
+            check_name("--with-rule", name, known)
+        return replace(target, ask=tuple(dict.fromkeys((*target.ask, *self.also))))
 
 
 @dataclass(frozen=True)
@@ -169,7 +182,7 @@ def check_name(option: str, name: str, known: Sequence[str]) -> None:
 
 
 def _thing(option: str) -> str:
-    return option.strip("-").removeprefix("without-")
+    return option.strip("-").removeprefix("without-").removeprefix("with-")
 
 
 catalog_options = bundle(
@@ -198,6 +211,13 @@ choice_options = bundle(
     Choice,
     click.option(
         "--rule", "only", multiple=True, metavar="ID", help="Make only this rule; repeatable."
+    ),
+    click.option(
+        "--with-rule",
+        "also",
+        multiple=True,
+        metavar="ID",
+        help="Make this optional rule too; repeatable.",
     ),
     click.option(
         "--without-rule",
@@ -277,6 +297,12 @@ target_option = click.option(
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document, keys sorted."
 )
+
+
+def named(option: str) -> bool:
+    """Whether the user named an option of the command that runs."""
+    source = click.get_current_context().get_parameter_source(option)
+    return source is not ParameterSource.DEFAULT
 
 
 def into_option(help: str, default: str | None = "./vendor") -> Decorator[Any]:

@@ -41,6 +41,19 @@ class Where:
 
 
 @dataclass(frozen=True)
+class OnHost:
+    """With what the ported tree runs on the host."""
+
+    target_name: str
+    targets: tuple[Path, ...]
+    python: Path
+
+    def where(self) -> Where:
+        """The same, as a place."""
+        return Where(self.target_name, self.targets, "cpu", self.python)
+
+
+@dataclass(frozen=True)
 class Machines:
     """How many processes, on which machines; torchrun's own words."""
 
@@ -68,23 +81,37 @@ class Machines:
         return Ranks(self.nproc, self.nnodes, self.node_rank, self.master_addr, self.master_port)
 
 
+_target = click.option(
+    "--target",
+    "target_name",
+    default="",
+    metavar="NAME",
+    help="The chip; the one that the folder was ported to if not given.",
+)
+_targets = click.option(
+    "--targets",
+    type=FOLDER,
+    multiple=True,
+    metavar="DIR",
+    help="Read more targets from a folder; repeatable.",
+)
+
+
+def _python(does: str) -> Decorator[Any]:
+    return click.option(
+        "--python",
+        type=click.Path(path_type=Path),
+        default=Path(sys.executable),
+        metavar="PATH",
+        help=f"The Python that {does}; porter's own if not given.",
+    )
+
+
 where_options = bundle(
     "where",
     Where,
-    click.option(
-        "--target",
-        "target_name",
-        default="",
-        metavar="NAME",
-        help="The chip; the one that the folder was ported to if not given.",
-    ),
-    click.option(
-        "--targets",
-        type=FOLDER,
-        multiple=True,
-        metavar="DIR",
-        help="Read more targets from a folder; repeatable.",
-    ),
+    _target,
+    _targets,
     click.option(
         "--device",
         type=click.Choice(DEVICES),
@@ -92,13 +119,12 @@ where_options = bundle(
         show_default=True,
         help="The chip, the simulated chip, or the host; auto takes the first there is.",
     ),
-    click.option(
-        "--python",
-        type=click.Path(path_type=Path),
-        default=Path(sys.executable),
-        metavar="PATH",
-        help="The Python that trains, with torch and what mmdet needs; porter's own if not given.",
-    ),
+    _python("trains, with torch and what mmdet needs"),
+)
+
+#: For what runs on the host wherever there is a chip.
+host_options = bundle(
+    "host", OnHost, _target, _targets, _python("exports, with torch, onnx and onnxruntime")
 )
 
 machine_options = bundle(

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from porter.cli.options import into_option, json_option
+from porter.cli.options import into_option, json_option, named
 from porter.cli.runs import (
     Machines,
     Where,
@@ -103,6 +103,9 @@ def command(
 ) -> int:
     """Train the ported tree beside upstream, and say whether the port holds.
 
+    Without --into, and without a folder ./vendor, the releases that MODEL is ported in by default
+    are ported for this alone; name the chip with --target then.
+
     MODEL is an alias (`porter models list`), or the name or path of an mmdet config.
     What follows `--` changes single keys of that config.
 
@@ -127,6 +130,7 @@ def command(
         options=dotted_options(cfg_options),
         keep=folder / "runs" if keep else None,
         command=repeat_command(),
+        make=not named("into"),
         **settings,
     )
     with shown_watcher(silent=as_json) as watch, shown_progress(silent=as_json) as progress:

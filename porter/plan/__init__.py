@@ -87,8 +87,8 @@ def make_plan(
     skips += absent
     tasks = list(tasks_for(selected, target, trees))
     findings = search(tasks, trees, jobs)
-    new_files = _new_files(tasks, trees, findings)
-    findings.failures += _missed(tasks, trees, findings)
+    new_files = added_files(tasks, trees, findings)
+    findings.failures += missed(tasks, trees, findings)
     edits, conflicts = settle(
         [edit for found in findings.edits.values() for edit in found],
         {rule.id: rule.overrides for rule, _ in selected},
@@ -197,9 +197,10 @@ def _gather(result: FileResult, package: str, tasks: Sequence[Task], findings: F
             edits.append(Edit(package, path, change.start, change.end, new, rule, number))
 
 
-def _new_files(
+def added_files(
     tasks: Sequence[Task], trees: Mapping[str, Tree], findings: Findings
 ) -> list[NewFile]:
+    """The files that tasks add; each counts as a place, and one that is there as a failure."""
     made: list[NewFile] = []
     for index, task in enumerate(tasks):
         if isinstance(task.operation, AddFile):
@@ -214,7 +215,7 @@ def _new_files(
     return made
 
 
-def _missed(tasks: Sequence[Task], trees: Mapping[str, Tree], findings: Findings) -> Iterator[str]:
+def missed(tasks: Sequence[Task], trees: Mapping[str, Tree], findings: Findings) -> Iterator[str]:
     """A message for every expectation that does not hold, and every rule without effect."""
     # Where a search failed, a count says nothing. Asked now: what is yielded joins the failures.
     searched = not findings.failures

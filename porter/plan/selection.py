@@ -12,7 +12,7 @@ from porter.errors import UnsupportedVersion, UsageError
 from porter.model import Rule, Skip, Target, specifier_text
 
 #: Why a rule that nobody asked for is not made.
-OPTIONAL = "optional: ask for it with --rule"
+OPTIONAL = "optional: ask for it with --with-rule"
 
 
 def select_rules(

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from porter.errors import SourceError
 
 _SIDES = ("ours", "base", "theirs")
+_LABELS = ("edited by hand", "as it was ported", "the new port")
 _CONFLICTS_AT_MOST = 127  # git's exit code counts them up to here; 255 is an error
 
 
@@ -37,11 +38,28 @@ def merge(base: bytes | None, ours: bytes | None, theirs: bytes | None) -> bytes
     return _merged(ours, base, theirs)
 
 
-def _merged(*sides: bytes) -> bytes:
+def marked(base: bytes | None, ours: bytes | None, theirs: bytes | None) -> bytes:
+    """A file with both sides where they cannot be merged, as git marks them.
+
+    Raises:
+        SourceError: There is no git to merge with, or a side is no text.
+    """
+    labels = [part for name in _LABELS for part in ("-L", name)]
+    status, merged, message = _run(["--diff3", *labels], ours or b"", base or b"", theirs or b"")
+    if not 0 <= status <= _CONFLICTS_AT_MOST:
+        raise SourceError(f"git cannot merge: {message.strip()}")
+    return merged
+
+
+def _run(options: list[str], *sides: bytes) -> tuple[int, bytes, str]:
     with TemporaryDirectory(prefix="porter-merge-") as folder:
         for name, data in zip(_SIDES, sides):
             (Path(folder) / name).write_bytes(data)
-        status, merged, message = _git(["merge-file", "--stdout", "--quiet", *_SIDES], folder)
+        return _git(["merge-file", "--stdout", "--quiet", *options, *_SIDES], folder)
+
+
+def _merged(*sides: bytes) -> bytes:
+    status, merged, message = _run([], *sides)
     if 0 < status <= _CONFLICTS_AT_MOST:
         raise ValueError("both sides change the same lines")
     if status:

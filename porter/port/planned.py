@@ -102,7 +102,7 @@ def _recipe(
     without: Sequence[str],
 ) -> str:
     """sha256 over all that decides a plan; empty if something has no digest."""
-    code = _code_digest()
+    code = code_digest()
     if not (code and target.digest and all(rule.digest for rule in rules)):
         return ""
     parts = [
@@ -117,7 +117,7 @@ def _recipe(
 
 
 @lru_cache(maxsize=1)
-def _code_digest() -> str:
+def code_digest() -> str:
     """sha256 over porter's own code, and the libraries it finds and compares versions with.
 
     porter's version alone would not do: in a checkout, code changes without it. libcst is

@@ -76,8 +76,14 @@ def counter_curves(verification: Verification, rank: int) -> list[Curve]:
     counted = [(step.number, step.counters) for step in theirs.steps if step.counters]
     if not counted:
         return []
+    upstream = verification.counted.ranks[0].steps if verification.counted else ()
+    beside = [(step.number, step.counters) for step in upstream if step.counters]
     return [
-        Curve(name, (), tuple((number, float(tell(found))) for number, found in counted))
+        Curve(
+            name,
+            tuple((number, float(tell(found))) for number, found in beside),
+            tuple((number, float(tell(found))) for number, found in counted),
+        )
         for name, tell in COUNTERS.items()
     ]
 

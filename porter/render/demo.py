@@ -47,7 +47,7 @@ def _count(outcome: DemoOutcome) -> str:
 
 def _note(outcome: DemoOutcome) -> str:
     if outcome.site.sim:
-        return f"The {outcome.target} device was simulated: its speed and numerics are not."
+        return f"The {outcome.target} device was simulated: that shows no speed and no numerics."
     return f"It ran on the host: that shows nothing of the device of {outcome.target}."
 
 

@@ -154,9 +154,13 @@ def counts(curves: Sequence[Curve]) -> Draw:
     def draw(figure: Figure) -> None:
         cells = figure.subplots(2, 2, sharex=True, squeeze=False)
         for axes, curve in zip(cells.flat, curves):
-            _line(axes, curve.ported, _PORT, width=1.6)
+            if curve.upstream:
+                _line(axes, curve.upstream, _UPSTREAM, width=5, label="upstream", opacity=0.4)
+            _line(axes, curve.ported, _PORT, width=1.6, label="port")
             axes.set_title(curve.name)
-            _count_scale(axes, [value for _, value in curve.ported])
+            _count_scale(axes, [value for _, value in (*curve.upstream, *curve.ported)])
+        if curves[0].upstream:
+            cells.flat[0].legend()
         for axes in cells[-1]:
             axes.set_xlabel("step")
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from porter.render import plots
 from porter.render.curves import Curve, counter_curves, gradient_curve, loss_curves, ranks_of
 from porter.render.markup import Cell, code, name, number, paragraph, table, text, words
+from porter.render.shapes import HEADERS, shape_rows
 from porter.render.verdict import chip_words, step_seconds, vendor_words, where
 from porter.verify.judging.words import number as digits
 from porter.verify.judging.words import percent
@@ -162,7 +163,13 @@ def _chip(verification: Verification) -> str:
     counted = [step.counters for step in run.steps if step.counters]
     label = "Operators, dynamic shapes, waits of the host and new signatures in each step."
     plot = plots.svg(plots.counts(curves), (_WIDE[0], 4.2), "counters", label)
-    return paragraph(chip_words(counted)) + _figure(plot)
+    return paragraph(chip_words(counted)) + _shapes(verification) + _figure(plot)
+
+
+def _shapes(verification: Verification) -> str:
+    rows = [(words(what), number(a), number(b)) for what, a, b in shape_rows(verification)]
+    headers = (words(HEADERS[0]), number(HEADERS[1]), number(HEADERS[2]))
+    return table(headers, rows) if rows else ""
 
 
 def _compared(verification: Verification) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 
 from porter.render.blocks import BLANK, Block, Command, Style, Table, Text
+from porter.render.shapes import HEADERS, shape_rows
 from porter.render.words import count
 from porter.verify.judging.compare import VENDOR_ABSOLUTE, VENDOR_RELATIVE
 from porter.verify.judging.verdict import IDENTICAL
@@ -46,6 +47,8 @@ def verdict_blocks(verification: Verification, report: Path | None) -> list[Bloc
     ]
     facts = [*_vendor(verdict.vendor), *_chip(verification.ported), *_pace(verification)]
     blocks += [Text(fact) for fact in facts]
+    rows = shape_rows(verification)
+    blocks += [Table(HEADERS, tuple(rows), right=(1, 2))] if rows else []
     blocks += [Text(note, "yellow") for note in verification.notes]
     blocks += [BLANK, Command("Repeat", verification.command)]
     return [*blocks, Command("Report", str(report))] if report else blocks

@@ -40,7 +40,8 @@ def rule_schema() -> dict[str, Any]:
         "overrides": _said(_TEXTS, "Ids of rules whose edits its own may enclose."),
         "needs": _said(_TEXTS, "Ids of rules whose outcome its code uses."),
         "optional": _said(
-            {"type": "boolean"}, "Only made when asked for: with --rule, or by the target's `ask`."
+            {"type": "boolean"},
+            "Only made when asked for: with --with-rule, or by the target's `ask`.",
         ),
         "where_present": _said(
             {"type": "boolean"}, "Skipped where a tree has none of its files, such as `tools/*.py`."

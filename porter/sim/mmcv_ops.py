@@ -71,11 +71,15 @@ class _Loader:
 def wrap_ops(module: ModuleType, spec: Spec, native: Native) -> None:
     """Replace the vendor's operators in mmcv's compiled module.
 
+    A target lists the operators of the mmcv that its vendor built; mmcv 1.x has fewer.
+
     Raises:
         TargetFileError: If an entry of ``vendor_mmcv_ops`` names no function of the module.
     """
     for op in spec.profile.vendor_mmcv_ops:
         names = [name for name in vars(module) if belongs_to(name, op)]
+        if not names and is_old():
+            continue
         if not names:
             raise TargetFileError(
                 f"{spec.path}: simulate.vendor_mmcv_ops: mmcv has no operator {op!r}",
@@ -87,6 +91,11 @@ def wrap_ops(module: ModuleType, spec: Spec, native: Native) -> None:
             if op in spec.profile.clone_only_mmcv_ops and not name.endswith("_backward"):
                 served = misread(served, spec.device)
             setattr(module, name, served)
+
+
+def is_old() -> bool:
+    """Whether the mmcv of this process is of the releases before 2.0."""
+    return str(getattr(sys.modules.get("mmcv"), "__version__", "")).startswith("1.")
 
 
 def belongs_to(function: str, op: str) -> bool:

@@ -48,6 +48,14 @@ class Cache:
         """Where the plan of that name is, or will be."""
         return self.root / "plans" / f"{name}.json"
 
+    def listing_path(self, package: str) -> Path:
+        """Where the list of a package's releases is, or will be."""
+        return self.root / "releases" / f"{package}.json"
+
+    def matrix_path(self, name: str) -> Path:
+        """Where what rules find in a release is, or will be."""
+        return self.root / "matrix" / f"{name}.json"
+
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """Keep other porters from writing the entry ``name`` meanwhile; waits for its turn.

@@ -12,6 +12,8 @@ from contextlib import suppress
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
+from packaging.version import InvalidVersion, Version
+
 from porter.errors import SourceError
 from porter.model import Pin
 from porter.source.download import TIMEOUT, reason, without_password
@@ -65,6 +67,22 @@ class Index:
         # An index may have several; the digest it states is a hint, not yet the check.
         return max(archives, key=lambda file: file.digests.get("sha256") == pin.sha256).url
 
+    def releases(self, package: str) -> list[Pin]:
+        """Every release with a source archive, oldest first; without digest if none is stated.
+
+        Raises:
+            SourceError: If the index cannot be reached, or has no such project.
+        """
+        found: dict[Version, Pin] = {}
+        for file in self._page(Pin(package, "")).packages:
+            if file.package_type == "sdist" and file.filename.endswith(".tar.gz"):
+                with suppress(InvalidVersion):
+                    version = Version(file.version or "")
+                    if not (file.is_yanked or version.is_prerelease):
+                        sha256 = (file.digests or {}).get("sha256", "")
+                        found[version] = Pin(package, str(file.version), sha256=sha256)
+        return [found[version] for version in sorted(found)]
+
     def _page(self, pin: Pin) -> ProjectPage:
         from pypi_simple import (
             NoSuchProjectError,
@@ -81,7 +99,7 @@ class Index:
             raise SourceError(f"{self._name} is not a package index: {problem}") from problem
         except RequestException as problem:
             raise SourceError(
-                f"{pin}: {self._name} cannot be reached: {reason(problem)}",
+                f"{str(pin).strip()}: {self._name} cannot be reached: {reason(problem)}",
                 hint="Check the network, or set PIP_INDEX_URL to a mirror that you can reach.",
             ) from problem
 

@@ -18,7 +18,11 @@ def run(job: Job, book: Book) -> None:
     """
     modern = "mmengine" in job.trees
     if job.task == "demo" and modern:
-        from porter.training.mm3.demo import demo
+        from porter.training.mm3.demo import demo as carry_out
+    elif job.task == "demo":
+        from porter.training.mm2.demo import demo as carry_out
+    elif not modern:
+        from porter.training.mm2.export import export as carry_out
     else:
-        raise CannotTrain(f"{job.task}: not with these packages")
-    demo(job, book)
+        raise CannotTrain("mmdet 3 has no exporter to ONNX of its own")
+    carry_out(job, book)

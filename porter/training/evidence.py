@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from porter.training.job import Job
 from porter.training.seeds import seed_of
 
 SKETCH_ROW = 1024
@@ -145,6 +146,15 @@ def stir(state: Mapping[str, torch.Tensor], names: Iterable[str], seed: int) -> 
             summed = value[0].numel() if value.dim() > 1 else 0
             size = STIR_SUM / summed**0.5 if summed else STIR_ONE
             value.add_(torch.randn(value.shape, generator=generator), alpha=size)
+
+
+def counters_of(job: Job) -> Any:
+    """What counts the operators of a job's steps."""
+    if job.count:
+        from porter.training.counting import HostCounters
+
+        return HostCounters()
+    return ChipCounters(simulated=bool(job.sim))
 
 
 class ChipCounters:

@@ -45,6 +45,8 @@ class Job:
         weights: Initial weights to start from; empty for the model's own.
         save_weights: Where rank 0 writes the initial weights; empty for nowhere.
         options: Dotted config keys -> values, merged last.
+        canvas: Whether each image is put on a canvas of one size, smoke only.
+        count: Whether to count operators and shapes on the host, as the simulated chip does.
         eval: Whether to evaluate on ``val2017`` after the last step of a smoke run.
         resume: Checkpoint of an earlier smoke run to continue.
         stop: Step after which to save a checkpoint and end; 0 for never.
@@ -85,6 +87,8 @@ class Job:
     weights: str = ""
     save_weights: str = ""
     options: Mapping[str, object] = field(default_factory=dict)
+    canvas: bool = False
+    count: bool = False
     eval: bool = False
     resume: str = ""
     stop: int = 0

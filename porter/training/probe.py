@@ -44,6 +44,8 @@ MODULES = {
     "filelock": ["filelock"],
     "tomli": ["tomli"],
     "PIL": ["pillow"],
+    "onnx": ["onnx"],
+    "onnxruntime": ["onnxruntime"],
 }
 
 #: Looked for and never imported: a run brings its own trees.

@@ -31,6 +31,7 @@ class Settings:
         nproc: Processes on this machine.
         nnodes: Machines; ranks are ``nproc * nnodes`` altogether.
         threads: Threads of torch in each process.
+        canvas: Whether each batch is put on a canvas of one size.
         eval: Whether to compute COCO mAP after the last step.
         options: Dotted config keys -> values, as mmengine's ``--cfg-options`` takes them.
     """
@@ -45,6 +46,7 @@ class Settings:
     nproc: int = 1
     nnodes: int = 1
     threads: int = 1
+    canvas: bool = False
     eval: bool = False
     options: Mapping[str, object] = field(default_factory=dict)
 
@@ -300,6 +302,7 @@ class Verification:
         versions: Package -> version.
         digests: Name -> sha256 of what was compared: each tree, the rules, the target, data.
         baselines: Upstream's runs, one or more.
+        counted: Upstream's run on the host whose operators were counted; None without one.
         command: What repeats it.
         notes: Sentences that a reader must know, such as that a simulated chip proves wiring.
     """
@@ -318,3 +321,4 @@ class Verification:
     verdict: Verdict
     command: str
     notes: tuple[str, ...] = ()
+    counted: Run | None = None

@@ -17,7 +17,7 @@ from porter.verify.data.dataset import dataset_digest
 from porter.verify.launch.interpreter import Interpreter
 from porter.verify.model import Rank, Run, Settings
 from porter.verify.records import read_rank
-from porter.verify.trees import Trees
+from porter.verify.trees import OWN_CONFIGS, Trees
 
 #: Runs kept; each holds the initial weights, some 50 MB of a small detector.
 KEPT_RUNS = 16
@@ -49,6 +49,7 @@ class Reference:
             "torch": [interpreter.torch, str(interpreter.torch_folder)],
             "python": interpreter.python,
             "training": training_digest(),
+            "configs": own_configs_digest() if "mmengine" not in trees.digests else "",
         }
         if Path(settings.config).is_absolute():
             # A config of the user's own, with bases that nobody listed: never the same again.
@@ -62,8 +63,8 @@ class Reference:
         """The initial weights that all runs start from."""
         return self.folder / WEIGHTS
 
-    def run(self, number: int, make: Callable[[Path], Run]) -> Run:
-        """The run of that number, made now if there is none.
+    def run(self, number: int | str, make: Callable[[Path], Run]) -> Run:
+        """The run of that number or name, made now if there is none.
 
         Args:
             make: Trains, writing to the folder it is given, and says what came of it.
@@ -107,7 +108,15 @@ def sweep(runs: Path) -> None:
 
 def training_digest() -> str:
     """sha256 over porter's own code that trains, hex."""
-    folder = Path(porter.training.__file__).parent
+    return _digest(Path(porter.training.__file__).parent)
+
+
+def own_configs_digest() -> str:
+    """sha256 over porter's own configs, hex."""
+    return _digest(OWN_CONFIGS)
+
+
+def _digest(folder: Path) -> str:
     whole = hashlib.sha256()
     for file in sorted(folder.rglob("*.py")):
         whole.update(

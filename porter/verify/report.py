@@ -34,11 +34,14 @@ def report_document(verification: Verification) -> dict[str, Any]:
     Keys: ``format``, ``porter`` (its version), ``target``, ``chip``, ``device``, ``backend``,
     ``place``, ``amp``, ``settings``, ``versions``, ``digests``, ``notes``; ``outcome``,
     ``checks``, ``vendor_rule``, ``thresholds``, ``changed_thresholds``, ``noise``; ``runs``
-    (``baselines``, ``ported``, ``repeats``, with every step); ``machine`` (``command``, and for
+    (``baselines``, ``ported``, ``repeats``, with every step; ``counted``, where upstream's
+    operators were counted); ``machine`` (``command``, and for
     each run ``environment``, ``seconds`` and ``memory`` of each step, ``cached``, ``failures``).
     """
     v = verification
     runs = {"baselines": v.baselines, "ported": (v.ported,), "repeats": v.repeats}
+    if v.counted:
+        runs["counted"] = (v.counted,)
     return {
         "format": FORMAT,
         "porter": porter.__version__,

@@ -22,6 +22,7 @@ class Request:
     Attributes:
         model: An alias, an mmdet config's name or path, or a recipe's path.
         into: The folder with the ported packages.
+        make: Whether to port the model's own default releases where ``into`` is not there.
         target: None for the one that the folder's manifest names.
         targets: All targets by name, to find that one.
         python: The interpreter that trains.
@@ -50,6 +51,7 @@ class Request:
     seed: int = 0
     threads: int = 1
     amp: bool = False
+    make: bool = False
     eval: bool = False
     resume: bool = False
     repeat: int = 1

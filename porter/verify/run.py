@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from porter.errors import UsageError
@@ -19,15 +19,19 @@ from porter.verify.launch.job import amp_dtype
 from porter.verify.launch.place import Site, check_fit, choose_site
 from porter.verify.launch.work import work_folder
 from porter.verify.model import Run, Settings, Verification
-from porter.verify.models.recipes import Recipe, find_recipe, rules_of
+from porter.verify.models.recipes import Recipe, find_recipe, recipe_of
 from porter.verify.ops import build_ops
+from porter.verify.ported import default_set, ported_for
 from porter.verify.reference import Reference
 from porter.verify.request import Request
 from porter.verify.sides import Bench
-from porter.verify.subject import find_target, pin_set_of
+from porter.verify.subject import CANVAS, find_target, knows_canvas, pin_set_of
 from porter.verify.trees import Folder, Trees, open_folder, unvouched, upstream_trees
 from porter.verify.watch import Watcher
 
+PORTING = "porting"
+#: The trait of a chip on which it matters how many shapes an operator meets.
+SHAPES_MATTER = "dynamic-shapes-recompile"
 #: Upstream trains at least twice: how far two of its own runs are apart is what can be told.
 BASELINES = 2
 
@@ -47,7 +51,7 @@ def verify(
     """
     ground = _prepare(request, cache, watch, progress)
     with work_folder(cache, request.keep) as work:
-        baselines, runs = _train(ground, request, cache, work, watch)
+        baselines, counted, runs = _train(ground, request, cache, work, watch)
     verdict = judge(
         _asked(ground, request),
         baselines,
@@ -70,6 +74,7 @@ def verify(
         verdict=verdict,
         command=request.command,
         notes=tuple(_notes(ground)),
+        counted=counted,
     )
 
 
@@ -86,35 +91,46 @@ class _Ground:
     recipe: Recipe
     settings: Settings
     ops: Path
+    made: bool = False
 
 
 def _prepare(request: Request, cache: Cache, watch: Watcher, progress: Progress | None) -> _Ground:
     """Find out what is there, and make what is missing."""
-    folder = open_folder(request.into)
+    into = request.into
+    made = request.make and request.target is not None and not into.exists()
+    if made and request.target:
+        watch.begin(PORTING)
+        into = ported_for(
+            request.model, request.target, cache, offline=request.offline, progress=progress
+        )
+        watch.end(PORTING, f"--set {default_set(request.model, request.target)}")
+    folder = open_folder(into)
     target = find_target(request.target, request.targets, folder)
     interpreter = probe(request.python, plugin=target.plugin, device=target.device)
     site = choose_site(request.device, target, interpreter)
     check_fit(site, amp=request.amp, nproc=request.ranks.nproc)
+    asked = recipe_of(request.model)
+    canvas = asked.canvas and knows_canvas(folder)
     upstream = upstream_trees(
         folder,
         cache,
-        rules=rules_of(request.model),
+        rules=(*asked.rules, *([CANVAS] if canvas else [])),
         offline=request.offline,
         progress=progress,
     )
     recipe = find_recipe(request.model, upstream.configs, pin_set_of(folder))
-    settings = find_settings(request, recipe)
+    settings = replace(find_settings(request, recipe), canvas=canvas)
     # The chip takes seconds, the operators minutes: what cannot be had is said first.
     prepare_chip(site, interpreter, cache, watch)
     ops = build_ops(upstream.roots["mmcv"], interpreter, cache, watch)
     ported = folder.trees()
-    return _Ground(folder, target, interpreter, site, upstream, ported, recipe, settings, ops)
+    return _Ground(folder, target, interpreter, site, upstream, ported, recipe, settings, ops, made)
 
 
 def _train(
     ground: _Ground, request: Request, cache: Cache, work: Path, watch: Watcher
-) -> tuple[tuple[Run, ...], tuple[Run, ...]]:
-    """Upstream's runs and the ported tree's."""
+) -> tuple[tuple[Run, ...], Run | None, tuple[Run, ...]]:
+    """Upstream's runs, the one of them that is counted, and the ported tree's."""
     bench = Bench(
         target=ground.target,
         site=ground.site,
@@ -135,7 +151,10 @@ def _train(
         bench.upstream(ground.upstream, reference, number)
         for number in range(1, max(BASELINES, request.repeat) + 1)
     )
-    return baselines, _ported_runs(bench, request, ground.ported, reference, baselines[0])
+    counts = ground.site.place == "sim" and SHAPES_MATTER in ground.target.traits
+    counted = bench.counted(ground.upstream, reference) if counts else None
+    runs = _ported_runs(bench, request, ground.ported, reference, baselines[0])
+    return baselines, counted, runs
 
 
 def find_settings(request: Request, recipe: Recipe) -> Settings:
@@ -210,6 +229,9 @@ def _digests(ground: _Ground) -> dict[str, str]:
 def _notes(ground: _Ground) -> list[str]:
     folder = ground.folder
     notes = [ground.site.note] if ground.site.note else []
+    if ground.made:
+        versions = ", ".join(f"{name} {version}" for name, version in folder.versions.items())
+        notes.append(f"No folder was named: {versions} were ported for this alone.")
     if folder.manifest is None:
         notes.append(
             "porter did not port this folder: upstream's release is what it is held against."

@@ -27,6 +27,9 @@ from porter.verify.trees import Trees
 from porter.verify.watch import Watcher
 
 UPSTREAM = "upstream on the host"
+COUNTED = f"{UPSTREAM}, counted"
+#: Steps in which upstream's operators are counted: that is slow, and what is to settle has by then.
+COUNTED_STEPS = 10
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,26 @@ class Bench:
     def _run(self, ranks: tuple[Rank, ...], amp: bool) -> Run:
         return Run(self.site.place, self.site.device, amp, ranks)
 
-    def _train_upstream(self, trees: Trees, reference: Reference, stage: str, out: Path) -> Run:
+    def counted(self, trees: Trees, reference: Reference) -> Run:
+        """Upstream's first steps once more, with its operators and their shapes counted."""
+        steps = min(COUNTED_STEPS, self.settings.steps)
+        self.watch.begin(COUNTED, steps)
+        more = {"count": True, "steps": steps, "eval": False, "save_weights": ""}
+        more["weights"] = str(reference.weights)
+        run = reference.run(
+            "counted", lambda out: self._train_upstream(trees, reference, COUNTED, out, more)
+        )
+        self.watch.end(COUNTED, "from the cache" if run.cached else "")
+        return run
+
+    def _train_upstream(
+        self,
+        trees: Trees,
+        reference: Reference,
+        stage: str,
+        out: Path,
+        more: Mapping[str, Any] | None = None,
+    ) -> Run:
         """All ranks of all machines train here: what they record is the same everywhere."""
         job = common_job(self.settings, trees, self.ops, self.data) | {
             "side": "upstream",
@@ -110,6 +132,7 @@ class Bench:
             "host_only": True,
             "backend": "gloo",
             "save_weights": str(reference.weights),
+            **(more or {}),
         }
         launch = self._launch(job, out, Ranks(nproc=self.ranks.world), host=True)
         ranks = self._follow(launch, stage, None)

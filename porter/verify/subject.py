@@ -30,6 +30,20 @@ def find_target(asked: Target | None, targets: Mapping[str, Target], folder: Fol
     return targets[folder.manifest.target]
 
 
+#: The rule that brings the canvas of one size, and where each generation of mmdet gets it.
+CANVAS = "mmdet/static-canvas"
+CANVAS_FILES = (
+    "mmdet/datasets/pipelines/static_canvas.py",
+    "mmdet/models/data_preprocessors/static_canvas.py",
+)
+
+
+def knows_canvas(folder: Folder) -> bool:
+    """Whether the folder's mmdet can put images on a canvas of one size."""
+    root = folder.packages["mmdet"].root
+    return any((root / path).is_file() for path in CANVAS_FILES)
+
+
 def pin_set_of(folder: Folder) -> str:
     """Which of a recipe's configs fits: mmdet 2 has other ones than mmdet 3."""
     return "legacy" if is_first_generation(folder.packages) else "default"

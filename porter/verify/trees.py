@@ -47,7 +47,7 @@ class Trees:
 
     def config(self, name: str) -> Path:
         """The file of a config that ``configs`` has, or of one from elsewhere by its whole path."""
-        places = [folder / name for folder in self.configs]
+        places = [folder / name for folder in self.configs] or [Path(name)]
         return next((place for place in places if place.is_file()), places[-1])
 
 
@@ -87,7 +87,8 @@ def open_folder(into: Path, packages: Sequence[str] = PACKAGES) -> Folder:
     if not into.is_dir():
         raise CouldNotRun(
             f"--into {into}: there is no such folder",
-            hint="Port one first: porter apply --target NAME --into DIR.",
+            hint="Port one first: porter apply --target NAME --into DIR; or name the chip with "
+            "--target, and no folder.",
         )
     check_whole(into)
     found = find_trees(into, packages)

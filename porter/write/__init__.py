@@ -199,7 +199,7 @@ def _changed_meanwhile(into: Path) -> TreeStateError:
 
 
 def _inverse(changes: Sequence[Change]) -> list[Change]:
-    return [Change(change.path, change.after, change.before) for change in reversed(changes)]
+    return [Change(c.path, c.after, c.before, c.mode) for c in reversed(changes)]
 
 
 def _missing_folders(into: Path, changes: Iterable[Change]) -> tuple[str, ...]:

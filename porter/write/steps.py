@@ -31,11 +31,14 @@ class Change:
     Attributes:
         path: Relative to the tree, POSIX.
         before: What is there now. If it is not when the writing begins, nothing is written.
+        mode: Permission bits of a file that comes, or that has to come back; one that is
+            there keeps its own.
     """
 
     path: str
     before: bytes | None
     after: bytes | None
+    mode: int | None = None
 
 
 @dataclass(frozen=True)
@@ -196,7 +199,8 @@ def _stage_one(into: Path, staged: str, change: Change) -> Step:
     before, after = _digest(change.before), _digest(change.after)
     if change.after is None:
         return Step(change.path, "", before, after)
-    write_files(into, [Content(staged, change.after)])
+    mode = _PLAIN_MODE if change.mode is None else change.mode
+    write_files(into, [Content(staged, change.after, mode)])
     with suppress(FileNotFoundError, NotADirectoryError):
         _take_after(into / staged, (into / change.path).stat())
     return Step(change.path, staged, before, after)

@@ -14,6 +14,8 @@ from pathlib import Path
 from porter.audit.model import Report
 
 FOLDER = Path(__file__).parents[2] / "fixtures/audit/corpus"
+#: Written when the audit was done, and not used to mend it.
+HELD_OUT = FOLDER.parent / "heldout"
 _LABEL = re.compile(r"(?:#|//)(:|~) ((?:\w+ [\w-]+(?:, )?)+)\s*$")
 
 
@@ -27,10 +29,10 @@ class Label:
     kind: str
 
 
-def labels() -> Counter[Label]:
+def labels(folder: Path = FOLDER) -> Counter[Label]:
     found: Counter[Label] = Counter()
-    for path in sorted(p for p in FOLDER.rglob("*") if p.is_file()):
-        name = path.relative_to(FOLDER).as_posix()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        name = path.relative_to(folder).as_posix()
         for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
             match = _LABEL.search(line)
             if match:

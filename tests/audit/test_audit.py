@@ -56,6 +56,12 @@ def classes(found: list[Finding]) -> list[tuple[str, str]]:
          [("is-cuda", "native"), ("cuda-call", "native")]),
         ("sdaa", "if x.is_npu:\n    x.cuda()\n", [("cuda-call", "harmless")]),
         ("sdaa", "from apex import amp\n", [("apex", "open")]),
+        ("sdaa", "def init_dist(launcher, backend='nccl'):\n    pass\n", [("nccl", "ported")]),
+        ("sdaa", "def start(launcher, backend='nccl'):\n    pass\n", [("nccl", "open")]),
+        ("sdaa", "if DEVICE != 'cuda' and ready(x):\n    pass\nelif ready(x):\n    x.cuda()\n",
+         [("is-cuda", "harmless"), ("cuda-call", "harmless")]),
+        ("sdaa", "if DEVICE != 'cuda' and ready(x):\n    pass\nelif other(x):\n    x.cuda()\n",
+         [("is-cuda", "harmless"), ("cuda-call", "open")]),
     ],
 )  # fmt: skip
 def test_classes_follow_the_target(

@@ -51,3 +51,14 @@ def test_the_figures_can_fail(report: Report) -> None:
 def test_what_is_missed_is_what_no_file_tells_by_itself(report: Report) -> None:
     missed = corpus.labels() - corpus.findings(report)
     assert {label.path for label in missed} <= {"hard.py"}
+
+
+def test_on_code_that_it_was_not_written_along_with() -> None:
+    target = get_target("sdaa")
+    found = corpus.findings(
+        audit(AuditRequest(target, tuple(load_rules()), corpus.HELD_OUT, link=False))
+    )
+    opened = corpus.score(found, corpus.labels(corpus.HELD_OUT), "open")
+    print(f"\nheld out, open: {opened}")
+    assert opened.precision >= 0.95
+    assert opened.recall >= 0.95

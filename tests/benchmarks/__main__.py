@@ -108,6 +108,13 @@ def contestants(pristine: Path, cache: Cache, runs: int, slow: bool) -> list[Con
     def diff(place: Path) -> list[str]:
         return [porter, "diff", "--target", TARGET, "--offline"]
 
+    def audit(place: Path) -> list[str]:
+        return [porter, "audit", "--target", TARGET, "--into", str(place)]
+
+    def ported(place: Path) -> None:
+        environment = {**os.environ, CACHE_VARIABLE: str(cache.root)}
+        subprocess.run(apply(place), check=True, stdout=subprocess.DEVNULL, env=environment)
+
     found = [
         Contestant(
             "ast-grep: one rename",
@@ -120,6 +127,8 @@ def contestants(pristine: Path, cache: Cache, runs: int, slow: bool) -> list[Con
         Contestant("porter apply, empty folder, plan kept", apply, nothing, runs),
         Contestant("porter diff, plan made", diff, no_plan, runs),
         Contestant("porter diff, plan kept", diff, nothing, runs),
+        Contestant("porter audit, as released", audit, trees, runs),
+        Contestant("porter audit, ported", audit, ported, runs),
         Contestant("porter --help", lambda place: [porter, "--help"], nothing, runs),
     ]  # fmt: skip
     if slow:

@@ -223,7 +223,7 @@ def parts_for(words: tuple[str, ...]) -> tuple[str, ...]:
     """The options that let a command see the project's own rules, targets and checkouts."""
     if words[0] in ("apply", "diff", "fetch"):
         return (*CATALOG, *(() if "--from" in words else ORIGIN))
-    if words[0] in ("status", "explain", "export", "check") or words[:1] in (
+    if words[0] in ("status", "explain", "export", "check", "upgrade") or words[:1] in (
         ("rules",),
         ("targets",),
     ):

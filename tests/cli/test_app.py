@@ -170,6 +170,11 @@ WRONG_NAMES = {
         2,
         "error: --rule mmcv/own-inputs: there is no such rule\nhint: Did you mean `mmcv/own-input`?",
     ),
+    "unknown rule to make too": (
+        ("diff", "--target", "chip", "--with-rule", "mmcv/own-inputs"),
+        2,
+        "error: --with-rule mmcv/own-inputs: no such rule\nhint: Did you mean `mmcv/own-input`?",
+    ),
     "unknown rule to leave out": (
         ("diff", "--target", "chip", "--without-rule", "mmcv/own-inputs"),
         2,

@@ -84,6 +84,22 @@ def test_rules_and_packages_can_be_chosen(
     assert {row["rule"] for row in result.json["rules"]} == made
 
 
+def test_an_optional_rule_is_made_beside_the_others(run: Run, project: Path) -> None:
+    rule = project / "rules/mmcv/notice.toml"
+    rule.write_text("optional = true\n" + rule.read_text())
+    plain, asked = (
+        run("apply", "--target", "chip", "--dry-run", "--json", *options)
+        for options in ((), ("--with-rule", "mmcv/notice"))
+    )
+    made = {row["rule"] for row in plain.json["rules"]}
+    assert made == {"mmengine/available", "mmcv/own-input"}
+    assert {row["rule"] for row in asked.json["rules"]} == made | {"mmcv/notice"}
+    reasons = {skip["rule"]: skip["reason"] for skip in plain.json["skips"]}
+    assert reasons["mmcv/notice"] == "optional: ask for it with --with-rule"
+    diff = run("diff", "--target", "chip", "--with-rule", "mmcv/notice", "--stat")
+    assert "mmcv/ported.py" in diff.out
+
+
 def test_apply_as_json(run: Run, project: Path) -> None:
     document = run("apply", "--target", "chip", "--json").json
     assert sorted(document) == [

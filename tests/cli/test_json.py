@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from porter.render.demo import demo_document
+from porter.render.export_onnx import export_document
 from porter.render.training import training_document
 from porter.rulebook.catalog import get_target
 from porter.verify.judging.asked import Asked
@@ -20,6 +21,7 @@ from porter.verify.report import report_document
 from porter.verify.train import TrainOutcome, TrainRequest
 from tests.verify import fakes
 from tests.verify.test_demo import demo_outcome
+from tests.verify.test_export_onnx import export_outcome
 
 from .conftest import Run
 
@@ -123,3 +125,8 @@ def test_every_key_of_a_demo_is_documented() -> None:
     document = demo_document(demo_outcome())
     printed = {*document, *document["boxes"][0]}
     assert {key for key in printed if f"`{key}`" not in section("demo")} == set()
+
+
+def test_every_key_of_an_export_is_documented() -> None:
+    document = export_document(export_outcome())
+    assert {key for key in document if f"`{key}`" not in section("export-onnx")} == set()

@@ -19,6 +19,7 @@ import time
 import types
 import warnings
 from enum import Enum
+from inspect import signature
 from pathlib import Path
 from unittest import mock
 
@@ -587,7 +588,8 @@ def exported():
 
     path = FOLDER / "net.onnx"
     image = torch.rand(1, 1, 4, 4)
-    torch.onnx.export(Net(), image, str(path), opset_version=11, dynamo=False)
+    old = {"dynamo": False} if "dynamo" in signature(torch.onnx.export).parameters else {}
+    torch.onnx.export(Net(), image, str(path), opset_version=11, **old)
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])

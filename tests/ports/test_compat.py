@@ -187,3 +187,8 @@ def test_two_processes_train_over_gloo_and_collect_results(ask: Ask) -> None:
     assert one == other
     assert counts == [10, 10]
     assert nothing == [None, None]
+
+
+def test_the_page_names_every_rule_of_the_pack() -> None:
+    page = (HERE.parents[1] / "docs/legacy-compat.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"`(mm\w+/compat-[\w-]+)`", page)) == {rule.id for rule in PACK}

@@ -83,7 +83,8 @@ def test_rules_that_are_not_made_say_why(target: Target, upstream_cache: Path) -
     trees = {name: tree(name, v, upstream_cache) for name, v in VERSIONS[0].items()}
     plan = make_plan(all_rules(), target, trees)
     made = set(plan.rule_digests)
-    assert made | {skip.rule for skip in plan.skips} == {rule.id for rule in all_rules()}
+    said = made | {skip.rule for skip in plan.skips}
+    assert said == {rule.id for rule in all_rules() if trees.keys() & set(rule.packages)}
     assert all(skip.reason for skip in plan.skips)
 
 

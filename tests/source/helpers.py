@@ -99,6 +99,7 @@ class Server:
         shift: Bytes by which the answer to a ``Range`` misses what was asked for.
         status: The status of every answer, if not 0.
         hold: If given, an answer stops half way until this event is set.
+        digests: Whether the pages state the archives' digests.
         log: The archives asked for, each with its ``Range`` or "".
     """
 
@@ -109,6 +110,7 @@ class Server:
     shift: int = 0
     status: int = 0
     hold: threading.Event | None = None
+    digests: bool = False
     log: list[tuple[str, str]] = field(default_factory=list)
 
     def offer(self, archive: bytes, package: str = "mmcv", version: str = "2.1.0") -> Pin:
@@ -165,9 +167,13 @@ class _Handler(BaseHTTPRequestHandler):
         if not names:
             self.send_error(404)
             return
-        links = "".join(f'<a href="/files/{name}">{name}</a>' for name in names)
+        links = "".join(f'<a href="/files/{name}{self._digest(name)}">{name}</a>' for name in names)
         self._send_head(200, len(links), "text/html")
         self.wfile.write(links.encode())
+
+    def _digest(self, name: str) -> str:
+        stated = hashlib.sha256(self.shelf.files[name]).hexdigest()
+        return f"#sha256={stated}" if self.shelf.digests else ""
 
     def _send_file(self, name: str) -> None:
         content, asked = self.shelf.files[name], self.headers.get("Range", "")

@@ -58,6 +58,56 @@ CASES: dict[str, dict[str, Any]] = {
 }
 HEADS = ("GFLHead", "GFocalHead")
 
+#: Heads that no rule is about, but that use what the rules edit, or the same anchors and samplers.
+OTHERS: dict[str, dict[str, Any]] = {
+    "ATSSHead": {
+        "loss_cls": {"type": "FocalLoss", "use_sigmoid": True},
+        "loss_centerness": {"type": "CrossEntropyLoss", "use_sigmoid": True},
+        "norm_cfg": None,
+        "stacked_convs": 1,
+    },
+    "LDHead": {"loss_ld": {"type": "KnowledgeDistillationKLDivLoss", "loss_weight": 0.25, "T": 10}},
+    "RetinaHead": {
+        "loss_cls": {"type": "FocalLoss", "use_sigmoid": True},
+        "loss_bbox": {"type": "L1Loss"},
+        "stacked_convs": 1,
+        "train_cfg": {
+            "assigner": {
+                "type": "MaxIoUAssigner",
+                "pos_iou_thr": 0.5,
+                "neg_iou_thr": 0.4,
+                "min_pos_iou": 0,
+                "ignore_iof_thr": 0.5,
+            },
+            "allowed_border": -1,
+            "pos_weight": -1,
+        },
+    },
+    "RPNHead": {
+        "loss_cls": {"type": "CrossEntropyLoss", "use_sigmoid": True},
+        "loss_bbox": {"type": "L1Loss"},
+        "train_cfg": {
+            "assigner": {
+                "type": "MaxIoUAssigner",
+                "pos_iou_thr": 0.7,
+                "neg_iou_thr": 0.3,
+                "min_pos_iou": 0.3,
+                "match_low_quality": True,
+            },
+            "sampler": {
+                "type": "RandomSampler",
+                "num": 64,
+                "pos_fraction": 0.5,
+                "neg_pos_ub": -1,
+                "add_gt_as_proposals": False,
+            },
+            "allowed_border": -1,
+            "pos_weight": -1,
+        },
+    },
+}
+OTHER_CASES = ("some ground truth", "none in one image", "ignored boxes", "anchors in the padding")
+
 
 class Stand(types.ModuleType):
     """Has every operator; none is called."""
@@ -73,6 +123,13 @@ def modern() -> bool:
     import mmdet
 
     return int(mmdet.__version__.split(".")[0]) >= 3
+
+
+def has_ld() -> bool:
+    """Whether there is LDHead, which mmdet 2.11 brings."""
+    from mmdet.models import dense_heads
+
+    return hasattr(dense_heads, "LDHead")
 
 
 def built(kind: str, config: dict[str, Any]) -> Any:
@@ -114,14 +171,20 @@ def make_head(case: dict[str, Any], name: str) -> Any:
             "ratios": [1.0],
             "strides": list(STRIDES),
         },
-        "loss_cls": {"type": "QualityFocalLoss", "use_sigmoid": name == "GFLHead", "beta": 2.0},
+        "loss_cls": {"type": "QualityFocalLoss", "use_sigmoid": name != "GFocalHead", "beta": 2.0},
         "loss_dfl": {"type": "DistributionFocalLoss", "loss_weight": 0.25},
         "loss_bbox": {"type": "GIoULoss", "loss_weight": 2.0},
         "reg_max": REG_MAX,
         "train_cfg": train,
-        **case.get("head", {}),
     }
-    return built("head", config)
+    if name in OTHERS and name != "LDHead":
+        for key in ("loss_dfl", "reg_max", "norm_cfg", "stacked_convs"):
+            config.pop(key)
+    if name == "RPNHead":
+        config["num_classes"] = 1
+        if not modern():  # there it is no parameter
+            config.pop("num_classes")
+    return built("head", {**config, **OTHERS.get(name, {}), **case.get("head", {})})
 
 
 def boxes(count: int, case: dict[str, Any], random: torch.Generator) -> torch.Tensor:
@@ -159,9 +222,12 @@ def inputs(case: dict[str, Any], seed: int) -> dict[str, Any]:
 
 def loss(head: Any, given: dict[str, Any]) -> Any:
     outs = head([given["scale"] * level for level in given["features"]])
+    soft: tuple[Any, ...] = ()
+    if type(head).__name__ == "LDHead":
+        soft = ([level.detach().flip(0) for level in outs[1]],)
     if not modern():
-        truth = (given["gt"], given["labels"], given["metas"], given["ignored"])
-        return head.loss(*outs, *truth)
+        labels = () if type(head).__name__ == "RPNHead" else (given["labels"],)
+        return head.loss(*outs, given["gt"], *labels, *soft, given["metas"], given["ignored"])
     from mmengine.structures import InstanceData
 
     ignored = given["ignored"]
@@ -169,12 +235,13 @@ def loss(head: Any, given: dict[str, Any]) -> Any:
         *outs,
         [InstanceData(bboxes=gt, labels=kind) for gt, kind in zip(given["gt"], given["labels"])],
         given["metas"],
+        *soft,
         ignored and [InstanceData(bboxes=boxes) for boxes in ignored],
     )
 
 
 def total(losses: dict[str, Any]) -> torch.Tensor:
-    return sum(losses["loss_cls"] + losses["loss_bbox"] + losses["loss_dfl"])  # type: ignore[no-any-return]
+    return sum(torch.stack(found).sum() for found in losses.values())  # type: ignore[return-value]
 
 
 def answer(case: dict[str, Any], name: str, seed: int) -> dict[str, Any]:
@@ -198,6 +265,22 @@ def answer(case: dict[str, Any], name: str, seed: int) -> dict[str, Any]:
         "targets": targets,
         "losses": {key: [value.detach() for value in found] for key, found in losses.items()},
         "gradients": [*gradients, *(p.grad for _, p in sorted(head.named_parameters()))],
+    }
+
+
+def other(name: str, case: dict[str, Any], seed: int) -> dict[str, Any]:
+    """Losses and gradients of a head that no rule is about."""
+    head, given = make_head(case, name), inputs(case, seed)
+    if name == "RPNHead":
+        given["labels"] = [labels * 0 for labels in given["labels"]]
+    for leaf in given["features"]:
+        leaf.requires_grad_()
+    torch.manual_seed(seed)  # RandomSampler draws
+    losses = loss(head, given)
+    total(losses).backward()
+    return {
+        "losses": {key: [value.detach() for value in found] for key, found in losses.items()},
+        "gradients": [leaf.grad for leaf in given["features"]],
     }
 
 
@@ -344,6 +427,12 @@ def main() -> None:
         return
     cases = [(name, case, seed) for name, case in CASES.items() for seed in range(SEEDS)]
     found = {
+        "others": {
+            f"{name}: {case}": other(name, CASES[case], 0)
+            for name in OTHERS
+            for case in OTHER_CASES
+            if name != "LDHead" or has_ld()
+        },
         "assigned": {f"{name}, seed {seed}": assigned(case, seed) for name, case, seed in cases},
         "focal": {
             f"{key}, seed {seed}": v for seed in range(SEEDS) for key, v in focal(seed).items()

@@ -13,7 +13,7 @@ import porter.training
 
 ROOT = Path(porter.training.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
-HOME = {"torch", "numpy", "mmengine", "mmcv", "mmdet"}
+HOME = {"torch", "numpy", "mmengine", "mmcv", "mmdet", "onnx", "onnxruntime"}
 #: Builtins and abstract classes that cannot be subscripted before Python 3.9.
 PLAIN = {"list", "dict", "tuple", "set", "frozenset", "type", "Counter"} | {
     "Callable",

@@ -82,6 +82,7 @@ def test_what_was_made_arrives_whole_or_not_at_all(
 @pytest.fixture
 def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Launch]:
     """Run a demo whose process writes the given record, and give what was to be started."""
+    (tmp_path / "configs").mkdir()
     for name, value in stand_ins(tmp_path).items():
         if hasattr(errand, name):
             monkeypatch.setattr(errand, name, value)

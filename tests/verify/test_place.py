@@ -52,6 +52,14 @@ def test_the_place(
     assert bool(site.note) == (place != "real")
 
 
+def test_the_host_is_the_place_of_a_target_that_is_the_host() -> None:
+    host = replace(NO_CHIP, chip=Chip("", "", "cpu", True, 1))
+    site = choose_site("auto", all_targets()["cpu"], host)
+    assert (site.place, site.note) == ("cpu", "")
+    with pytest.raises(CouldNotRun, match="it has none but the host"):
+        choose_site("real", all_targets()["cpu"], host)
+
+
 @pytest.mark.parametrize(
     ("target", "asked", "interpreter", "message"),
     [

@@ -53,6 +53,25 @@ class World:
         name = "ported" if target == "sdaa" else f"ported-{target}"
         return self._once(name, lambda folder: self._apply(folder, PACKAGES, target=target))
 
+    def legacy(self) -> Path:
+        """mmcv 1.2.7 and mmdet 2.10.0 ported to NPU."""
+        packages = tuple(all_targets()["npu"].pins["legacy"])
+
+        def make(folder: Path) -> None:
+            self._apply(folder, packages, target="npu", pin_set="legacy")
+
+        return self._once("legacy", make)
+
+    def legacy_unported(self) -> Path:
+        """The same as released, made to run on the host and no more."""
+
+        def make(folder: Path) -> None:
+            upstream = upstream_trees(open_folder(self.legacy()), self.cache)
+            for package, root in upstream.roots.items():
+                shutil.copytree(root, folder / package, copy_function=os.link)
+
+        return self._once("legacy-unported", make)
+
     def unported(self) -> Path:
         """All packages as released."""
 
@@ -89,11 +108,22 @@ class World:
 
         return self._once(f"with-{name}", make)
 
-    def copy(self, name: str, edits: Mapping[str, Callable[[str], str]]) -> Path:
-        """The ported packages with some files changed: path -> what makes of its text another."""
+    def copy(
+        self, name: str, edits: Mapping[str, Callable[[str], str]], of: Path | None = None
+    ) -> Path:
+        """The ported packages with some files changed: path -> what makes of its text another.
+
+        Args:
+            of: Another folder than that of ``ported``.
+        """
 
         def make(folder: Path) -> None:
-            self._link(folder, PACKAGES)
+            if of is None:
+                self._link(folder, PACKAGES)
+            else:
+                packages = [part for part in of.iterdir() if not part.name.startswith(".")]
+                for part in packages:
+                    shutil.copytree(part, folder / part.name, copy_function=os.link)
             for path, edit in edits.items():
                 change(folder / path, edit)
 
@@ -121,12 +151,16 @@ class World:
         without: Sequence[str] = (),
         more: Sequence[Rule] = (),
         target: str = "sdaa",
+        pin_set: str = "default",
     ) -> None:
         apply(
             Port(
                 target=all_targets()[target],
                 rules=(*porters_rules(), *more),
                 into=into,
+                pins={
+                    n: v for n, v in all_targets()[target].pins[pin_set].items() if n in packages
+                },
                 without=tuple(without),
                 packages=tuple(packages),
             ),
@@ -209,7 +243,11 @@ def once_a_process(monkeypatch: Any) -> None:
     def upstream(folder: Folder, cache: Cache, **options: Any) -> Trees:
         if unvouched(folder):
             return upstream_trees(folder, cache, **options)  # only a release never changes
-        key = (cache.root, *(Path(f"{n}-{v}") for n, v in sorted(folder.versions.items())))
+        key = (
+            cache.root,
+            Path(str(options.get("rules"))),
+            *(Path(f"{n}-{v}") for n, v in sorted(folder.versions.items())),
+        )
         if key not in known_trees:
             known_trees[key] = upstream_trees(folder, cache, **options)
         return known_trees[key]

@@ -33,6 +33,8 @@ FEW_CHANNELS = 256
 #: some models, and a port that does not clip, or clips before AMP unscales, would not be seen.
 CLIP = 0.3
 FEW_MASK_CHANNELS = 64
+#: What mmdet's configs round the sides of an image up to.
+PAD_TO = 32
 NEVER = 10**9
 LOG_INTERVAL = 10
 
@@ -56,6 +58,8 @@ def shrink(config: dict[str, Any], job: Job, world: int) -> None:
     _keep_loaders(config, job)
     point_at(config, job.data, stand_in=True)
     _shrink_images(config, job.image_size)
+    if job.canvas:
+        _add_canvas(config, job.image_size)
     shrink_model(config["model"])
     config["optim_wrapper"] = _optimizer(config, job, world)
     config["param_scheduler"] = None
@@ -132,6 +136,22 @@ def _shrink_images(config: dict[str, Any], longest: int) -> None:
         augments = found.get("batch_augments")
         if augments and factor:
             scale_sizes(augments, factor)
+
+
+def canvas(longest: int) -> dict[str, Any]:
+    """The canvas that every image fits on whose longest side is so long."""
+    side = -(-longest // PAD_TO) * PAD_TO
+    return {"type": "StaticCanvas", "size": (side, side)}
+
+
+def _add_canvas(config: dict[str, Any], longest: int) -> None:
+    """Every batch of one size: mmdet's own padding makes it as large as its largest image."""
+    for owner in (config["model"], config):
+        preprocessor = owner.get("data_preprocessor")
+        if preprocessor:
+            augments = preprocessor.get("batch_augments") or []
+            preprocessor["batch_augments"] = [*augments, canvas(longest)]
+            return
 
 
 def shrink_model(model: dict[str, Any]) -> None:

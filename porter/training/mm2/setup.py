@@ -48,8 +48,8 @@ USUAL: dict[str, Any] = {
 
 
 def _options(texts: Sequence[str]) -> dict[str, Any]:
-    """``key=value`` texts, read as mmdet's own scripts read them."""
+    """``key=value`` texts, read as mmdet's own scripts read them; and None, which they do not."""
     parser = ArgumentParser()
     parser.add_argument("--cfg-options", nargs="+", action=DictAction, default={})
     found = parser.parse_args(["--cfg-options", *texts] if texts else [])
-    return dict(found.cfg_options)
+    return {key: None if value == "None" else value for key, value in found.cfg_options.items()}

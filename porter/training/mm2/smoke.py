@@ -16,9 +16,9 @@ from porter.training.book import Book
 from porter.training.digests import digest_batch, digest_weights
 from porter.training.environment import rank
 from porter.training.evidence import (
-    ChipCounters,
     PrecisionProbe,
     copy_to_host,
+    counters_of,
     devices_of,
     memory_of,
     stir,
@@ -39,7 +39,7 @@ class SmokeRecorder:
 
     def __init__(self, job: Job, book: Book, config: Mapping[str, Any]) -> None:
         self._job, self._book, self._config = job, book, config
-        self._counters = ChipCounters(simulated=bool(job.sim))
+        self._counters = counters_of(job)
         self._detections = Detections()
 
     def hooks(self) -> list[dict[str, Any]]:
@@ -63,6 +63,8 @@ class SmokeRecorder:
         for hook in runner.hooks:
             if hasattr(hook, "dataloader"):
                 self._detections.watch(hook.dataloader.dataset)
+        loggers = [hook for hook in runner.hooks if hasattr(hook, "_get_max_memory")]
+        self._memory = _note_memory(loggers[0]) if loggers else []
         start = start_of(runner, self._config, self._job)
         self._book.write("start", {**start, "own": own})
         if not self._job.resume:
@@ -143,6 +145,15 @@ class SmokeRecorder:
             found = {"norms": update.norms, "sketches": update.sketches or {}}
             self._book.write("gradients", found)
 
+    def _updated(self, model: torch.nn.Module) -> dict[str, torch.Tensor]:
+        """The parameters as the optimizer holds them: under AMP in float32, beside the model's."""
+        groups = self._runner.optimizer.param_groups
+        held = [parameter for group in groups for parameter in group["params"]]
+        own = dict(model.named_parameters())
+        if [one.shape for one in held] != [one.shape for one in own.values()]:
+            return own
+        return dict(zip(own, held))
+
     def end(self) -> dict[str, object]:
         """The fields of the record's ``end``."""
         model = model_of(self._runner.model)
@@ -151,29 +162,43 @@ class SmokeRecorder:
         return {
             "weights": digest_weights(model.state_dict()),
             "parameters": digest_weights(dict(model.named_parameters())),
-            "updates": update_norms(dict(model.named_parameters()), self._initial),
+            "updates": update_norms(self._updated(model), self._initial),
             "buffers": update_norms(dict(model.named_buffers()), self._initial),
             "metrics": self._detections.metrics,
             "detections": self._detections.found,
-            "logged_memory": None if self._job.host_only else logged_memory(self._runner),
+            "logged_memory": None
+            if self._job.host_only
+            else logged_memory(self._runner, self._memory),
             "checkpoint": str(saved) if stopped else "",
         }
 
 
-def logged_memory(runner: Any) -> float | None:
+def _note_memory(logger: Any) -> list[float]:
+    """What a logger is told of the device's memory from now on, on every rank."""
+    inner = logger._get_max_memory
+    told: list[float] = []
+
+    def tell(runner: Any) -> Any:
+        megabytes = inner(runner)
+        told.append(float(megabytes))
+        return megabytes
+
+    logger._get_max_memory = tell
+    return told
+
+
+def logged_memory(runner: Any, told: list[float]) -> float | None:
     """Megabytes that the tree's own log tells of the latest steps; None if it tells none.
 
-    Rank 0 writes the log for all; the others say what their logger would.
+    Args:
+        told: What was computed for the log; rank 0 alone writes it.
     """
-    loggers = [hook for hook in runner.hooks if hasattr(hook, "json_log_path")]
-    path = Path(loggers[0].json_log_path) if loggers else Path()
-    if loggers and runner.rank == 0 and path.is_file():
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
-        told = [line["memory"] for line in lines if "memory" in line]
-        return float(told[-1]) if told else None
-    if loggers and runner.rank:
-        return float(loggers[0]._get_max_memory(runner))
-    return None
+    paths = [Path(hook.json_log_path) for hook in runner.hooks if hasattr(hook, "json_log_path")]
+    if runner.rank or not paths:
+        return told[-1] if told else None
+    lines = paths[0].read_text(encoding="utf-8").splitlines() if paths[0].is_file() else []
+    found = [line["memory"] for line in map(json.loads, filter(None, lines)) if "memory" in line]
+    return float(found[-1]) if found else None
 
 
 class Before(Hook):

@@ -12,6 +12,7 @@ from mmcv.runner import init_dist, load_checkpoint
 from mmdet.apis import multi_gpu_test, set_random_seed, single_gpu_test, train_detector
 from mmdet.datasets import build_dataloader, build_dataset
 from mmdet.models import build_detector
+from mmdet.utils import get_root_logger
 
 from porter.training.book import Book
 from porter.training.digests import digest_weights
@@ -67,6 +68,9 @@ def train(config: Any, job: Job, book: Book) -> None:
 
 def _train(config: Any, job: Job, hooks: list[dict[str, Any]], *, validate: bool) -> None:
     """What ``tools/train.py`` does."""
+    timestamp = time.strftime("%Y%m%d_%H%M%S")
+    # Who asks for mmdet's logger first says where it writes; train_detector would say "INFO".
+    get_root_logger(f"{job.out}/{timestamp}.log", config.log_level)
     model = _build(config)
     datasets = [build_dataset(config.data.train)]
     model.CLASSES = datasets[0].CLASSES
@@ -79,7 +83,7 @@ def _train(config: Any, job: Job, hooks: list[dict[str, Any]], *, validate: bool
         config,
         distributed=world_size() > 1,
         validate=validate,
-        timestamp=time.strftime("%Y%m%d_%H%M%S"),
+        timestamp=timestamp,
         meta={"seed": job.seed, "CLASSES": model.CLASSES},
     )
 

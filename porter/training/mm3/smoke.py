@@ -19,6 +19,7 @@ from porter.training.evidence import (
     ChipCounters,
     PrecisionProbe,
     copy_to_host,
+    counters_of,
     devices_of,
     gradient_norms,
     gradient_sketches,
@@ -80,7 +81,7 @@ class SmokeRecorder(Hook):
 
     def __init__(self, job: Job, book: Book) -> None:
         self._job, self._book = job, book
-        self._counters = ChipCounters(simulated=bool(job.sim))
+        self._counters = counters_of(job)
 
     def before_train(self, runner: Any) -> None:
         """The model is initialized, or resumed, by now."""

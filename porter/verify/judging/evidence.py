@@ -118,13 +118,18 @@ def _precision(asked: Asked, ported: Run) -> tuple[Check, ...]:
     )
 
 
+def _is_amp(wrapper: str) -> bool:
+    """Whether mmengine's optimizer wrapper, or mmcv's optimizer hook, is one for half precision."""
+    return wrapper.startswith(("Amp", "Fp16"))
+
+
 def _share(step: Step) -> float:
     return step.low_precision / step.modules if step.modules else 0.0
 
 
 def _unasked_amp(ported: Run) -> Iterator[str]:
     for rank in ported.ranks:
-        if rank.start and (rank.start.wrapper.startswith("Amp") or rank.start.scaler):
+        if rank.start and (_is_amp(rank.start.wrapper) or rank.start.scaler):
             yield f"The optimizer wrapper is {rank.start.wrapper}."
     for who, step in _steps(ported):
         if step.low_precision:
@@ -133,7 +138,7 @@ def _unasked_amp(ported: Run) -> Iterator[str]:
 
 def _no_amp(asked: Asked, ported: Run) -> Iterator[str]:
     for rank in ported.ranks:
-        if rank.start and not rank.start.wrapper.startswith("Amp"):
+        if rank.start and not _is_amp(rank.start.wrapper):
             yield f"The optimizer wrapper is {rank.start.wrapper}."
         if rank.start and asked.amp_dtype == "float16" and not rank.start.scaler:
             yield "The gradient scaler is disabled: it does not know the device."

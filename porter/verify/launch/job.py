@@ -45,6 +45,7 @@ def common_job(settings: Settings, trees: Trees, ops: Path, data: Path) -> dict[
         "weights": "",
         "save_weights": "",
         "options": dict(settings.options),
+        "canvas": settings.canvas,
         "eval": settings.eval,
         "resume": "",
         "stop": 0,

@@ -52,6 +52,8 @@ def choose_site(asked: Device, target: Target, interpreter: Interpreter) -> Site
 
 def missing_chip(target: Target, interpreter: Interpreter) -> str:
     """Why the chip cannot be used from an interpreter; empty if it can."""
+    if target.family == "cpu":
+        return "it has none but the host"
     if target.family == "cuda-compatible":
         return "" if interpreter.cuda else "its torch says that CUDA is not available"
     chip = interpreter.chip
@@ -126,6 +128,8 @@ def _simulated(target: Target, interpreter: Interpreter) -> Site:
 
 
 def _host(target: Target) -> Site:
+    if target.family == "cpu":
+        return Site("cpu", "cpu", "gloo")
     note = (
         f"The ported tree trained on the host: that proves it does there what upstream does, and "
         f"nothing of the device {target.device!r}."

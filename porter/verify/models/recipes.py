@@ -38,11 +38,13 @@ class Recipe:
         ops: The operators of mmcv that it needs, by the names of their kernels.
         needs: What a run needs that porter does not bring; empty for nothing.
         rules: Ids of the rules that bring the model, where mmdet has none; both sides get them.
+        canvas: Whether each batch is put on a canvas of one size, where the port knows one.
         since: The release of mmdet that brought the config; empty if all supported ones have it.
         options: Dotted config keys -> values, for smoke runs; what is made smaller in every
             config (``porter.training.config.smoke``) needs none.
         steps: Of a smoke run; None, as for the three below, for porter's own.
         image_size: Longest side of an image, in pixels.
+        pin_sets: Target -> the set of pins that the model is ported by where nobody named one.
         path: The file it is from; empty for a plain config.
     """
 
@@ -54,6 +56,8 @@ class Recipe:
     ops: tuple[str, ...] = ()
     needs: str = ""
     rules: tuple[str, ...] = ()
+    canvas: bool = False
+    pin_sets: Mapping[str, str] = field(default_factory=dict)
     since: str = ""
     options: Mapping[str, object] = field(default_factory=dict)
     steps: int | None = None
@@ -106,11 +110,11 @@ def get_model(name: str) -> Recipe:
     )
 
 
-def rules_of(name: str) -> tuple[str, ...]:
-    """Ids of the rules that bring the model of that name; none for what is no recipe."""
+def recipe_of(name: str) -> Recipe:
+    """What a recipe says of a model, whatever the configs; an empty one for a plain config."""
     if _normal(name) in known_models() or name.endswith(".toml"):
-        return get_model(name).rules
-    return ()
+        return get_model(name)
+    return Recipe(name, {})
 
 
 @lru_cache(maxsize=1)
@@ -136,6 +140,8 @@ def read_recipe(path: Path) -> Recipe:
         ops=table.texts("ops", []),
         needs=table.text("needs", ""),
         rules=table.texts("rules", []),
+        canvas=_flag(table, "canvas"),
+        pin_sets=table.mapping("pin_sets") if "pin_sets" in table else {},
         since=table.text("since", ""),
         options=dict(_flat(_options(table))),
         steps=_whole(table, "steps"),
@@ -187,6 +193,13 @@ def _whole(table: Table, key: str) -> int | None:
     value = table.raw(key, None) if key in table else None
     if value is not None and (type(value) is not int or value < 1):
         raise table.fail(f"must be a whole number above 0, not {value!r}", key)
+    return value
+
+
+def _flag(table: Table, key: str) -> bool:
+    value = table.raw(key, False)
+    if not isinstance(value, bool):
+        raise table.fail(f"must be true or false, not {value!r}", key)
     return value
 
 

@@ -17,6 +17,7 @@ from porter.training.config.smoke import (
     NEEDLESS_HOOKS,
     NEVER,
     USUAL_BATCH,
+    canvas,
     cap,
     forget_weights,
     shrink_model,
@@ -64,6 +65,15 @@ def _shrink_data(data: dict[str, Any], job: Job) -> None:
             found.pop("samples_per_gpu", None)
             if found.get("pipeline"):
                 shrink_pipeline(found["pipeline"], job.image_size)
+                if job.canvas:
+                    _add_canvas(found["pipeline"], job.image_size)
+
+
+def _add_canvas(pipeline: Any, longest: int) -> None:
+    """Every image on a canvas of one size, after the padding that a config asks for."""
+    for steps in (pipeline, *(found["transforms"] for found in pipeline if "transforms" in found)):
+        for place in [n for n, step in enumerate(steps) if kind(step) == "Pad"]:
+            steps.insert(place + 1, canvas(longest))
 
 
 def _shrink_part(part: Any) -> None:

@@ -4,6 +4,7 @@ _base_ = ["../_base_/coco.py", "../_base_/r50_fpn.py"]
 
 model = {
     "type": "FCOS",
+    "backbone": {"style": "caffe", "norm_cfg": {"requires_grad": False}},
     "bbox_head": {
         "type": "FCOSHead",
         "num_classes": 80,
