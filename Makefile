@@ -23,7 +23,7 @@ NO_HEADERS := "porter trains with operators that it compiles once, and Python.h 
 	sysconfig.get_path("include") + ": apt-get install python3-dev, or dnf install " + \
 	"python3-devel; then run make again"
 
-.PHONY: demo test test-fast lint bench docs clean
+.PHONY: demo test test-fast lint bench docs matrix clean
 
 $(PORTER): pyproject.toml
 	@echo "porter: setting up $(VENV)"
@@ -67,6 +67,11 @@ bench: $(TOOLS)
 
 docs: $(TOOLS)
 	@$(BIN)/python docs/generate.py
+
+# Asks the package index for every release, and downloads those that the cache has not.
+matrix: $(TOOLS)
+	@$(BIN)/porter matrix --target sdaa --target npu --versions "mmengine>=0.8" \
+		--versions "mmcv>=2.0" --versions "mmdet>=3.0" --page docs/matrix.md
 
 clean:
 	rm -rf $(VENV) vendor porter-report build dist .pytest_cache .mypy_cache .ruff_cache

@@ -32,6 +32,8 @@ def _cell(rule: Rule, target: Target, package: str, version: str, found: Look) -
     native = rule.native.get(target.device)
     if native is not None and fits(version, native):
         return Cell(rule.id, version, "native")
+    if found.absent:
+        return Cell(rule.id, version, "absent")
     wanted = rule.requires.get(package)
     inside = wanted is None or fits(version, wanted)
     state: State = "applies" if inside else "would"

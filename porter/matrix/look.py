@@ -14,7 +14,7 @@ from porter.errors import WriteError
 from porter.manifest import digest
 from porter.matrix.model import Look
 from porter.model import Rule, Target
-from porter.plan import Findings, Task, Tree, added_files, missed, search, tasks_for
+from porter.plan import Findings, Task, Tree, added_files, missed, search, tasks_for, with_files
 from porter.source import Cache
 
 _SHOWN_EDIT = 12
@@ -54,9 +54,11 @@ def look(rules: Sequence[Rule], target: Target, tree: Tree) -> dict[str, Look]:
     others = companions(target, tree.package, tree.version)
     trees: dict[str, Tree] = {name: Companion(name, pin) for name, pin in others.items()}
     trees[tree.package] = tree
-    tasks = list(tasks_for([(rule, tree.package) for rule in rules], target, trees))
+    present, absent = with_files([(rule, tree.package) for rule in rules], trees)
+    tasks = list(tasks_for(present, target, trees))
     findings = search(tasks, trees)
-    return {rule.id: _look(rule, tasks, findings, trees) for rule in rules}
+    found = {rule.id: _look(rule, tasks, findings, trees) for rule, _ in present}
+    return found | {skip.rule: Look(absent=True) for skip in absent}
 
 
 def _look(rule: Rule, tasks: Sequence[Task], findings: Findings, trees: Mapping[str, Tree]) -> Look:
@@ -132,4 +134,4 @@ class Shelf:
 
 def _decoded(raw: Any) -> Look:
     edits = tuple((str(p), int(s), int(e), str(new)) for p, s, e, new in raw["edits"])
-    return Look(tuple(map(str, raw["problems"])), edits)
+    return Look(tuple(map(str, raw["problems"])), edits, bool(raw["absent"]))

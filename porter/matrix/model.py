@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-State = Literal["applies", "native", "would", "unlike", "fails", "conflicts"]
+State = Literal["applies", "native", "absent", "would", "unlike", "fails", "conflicts"]
 
 #: What each state means.
 STATES: Mapping[State, str] = {
     "applies": "in the rule's range, and it holds there",
     "native": "not needed: upstream does it itself",
+    "absent": "for files that a checkout has, and this release has not",
     "would": "outside the rule's range, where nobody has looked; it would hold",
     "unlike": "outside the rule's range; the code is unlike what the rule knows",
     "fails": "in the rule's range, but it does not hold",
@@ -27,10 +28,12 @@ class Look:
     Attributes:
         problems: Expectations missed, each with the nearest code.
         edits: File, start, end, and a digest of the new bytes.
+        absent: Whether the release has none of the files, and the rule says that it may.
     """
 
     problems: tuple[str, ...] = ()
     edits: tuple[tuple[str, int, int, str], ...] = ()
+    absent: bool = False
 
 
 @dataclass(frozen=True)

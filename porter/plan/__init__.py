@@ -83,7 +83,7 @@ def make_plan(
     """
     versions = {name: tree.version for name, tree in trees.items()}
     selected, skips = select_rules(rules, target, versions, only, without)
-    selected, absent = _with_files(selected, trees)
+    selected, absent = with_files(selected, trees)
     skips += absent
     tasks = list(tasks_for(selected, target, trees))
     findings = search(tasks, trees, jobs)
@@ -109,7 +109,7 @@ def make_plan(
     )
 
 
-def _with_files(
+def with_files(
     selected: Sequence[tuple[Rule, str]], trees: Mapping[str, Tree]
 ) -> tuple[list[tuple[Rule, str]], list[Skip]]:
     """Set aside the rules that may find no file to edit in a tree, and find none."""

@@ -12,6 +12,7 @@ from porter.render.words import count
 _HEADERS: tuple[tuple[str, tuple[State, ...]], ...] = (
     ("Applies", ("applies",)),
     ("Native", ("native",)),
+    ("No file", ("absent",)),
     ("Would hold", ("would",)),
     ("Unlike", ("unlike",)),
     ("Fails", ("fails", "conflicts")),
@@ -78,14 +79,22 @@ def _title(grid: Grid) -> str:
 def _table(grid: Grid) -> Table:
     headers = ("Rule", "Stated", *(name for name, _ in _HEADERS))
     rows = tuple(tuple(_row(grid, rule)) for rule in grid.cells)
-    return Table(headers, rows, styles=((0, "cyan"), (6, "red")))
+    return Table(headers, rows, styles=((0, "cyan"), (7, "red")))
 
 
 def _row(grid: Grid, rule: str) -> Iterator[str]:
     yield rule
-    yield grid.stated[rule] or "any"
+    yield _range_words(grid.stated[rule])
     for _, states in _HEADERS:
         yield ", ".join(ranges(grid.cells[rule], states))
+
+
+def _range_words(stated: str) -> str:
+    """A stated range; the releases that a range leaves out one by one are only counted."""
+    parts = stated.split(",")
+    kept = [part for part in parts if not part.startswith("!=")]
+    out = len(parts) - len(kept)
+    return (",".join(kept) or "any") + (f" but {out}" if out else "")
 
 
 def ranges(row: Sequence[Cell], states: Iterable[State]) -> list[str]:
@@ -141,7 +150,7 @@ def _page(grids: Sequence[Grid], command: str) -> Iterator[str]:
         yield f"| {' | '.join(headers)} |"
         yield f"|{'---|' * len(headers)}"
         for rule in grid.cells:
-            yield f"| {' | '.join(_row(grid, rule))} |".replace("|  |", "| |")
+            yield "|" + "".join(f" {cell} |" if cell else " |" for cell in _row(grid, rule))
         yield from _page_notes(grid)
 
 

@@ -46,29 +46,35 @@ def read_rank(folder: Path, rank: int) -> Rank:
     return reader.rank(rank)
 
 
-def joined(first: Rank, second: Rank) -> Rank:
+def joined(first: Rank, second: Rank, saved: End | None = None) -> Rank:
     """One rank's record before it was saved and ended, and after it was resumed, as one.
 
     A resumed run that does not begin with the weights that were saved ends in a failure.
+
+    Args:
+        saved: How the rank ended that saved the weights; None for this one.
     """
     failure = first.failure or second.failure
-    saved, loaded = first.end, second.start
+    saved, loaded = saved or first.end, second.start
     if not failure and saved and loaded and saved.weights != loaded.weights:
         failure = Failure("resume", "It began with other weights than those that were saved.")
-    return replace(
-        first,
-        steps=first.steps + second.steps,
-        end=None if failure else second.end,
-        failure=failure,
-    )
+    end = None if failure else second.end
+    if end and saved and first.end and first.end.weights != saved.weights:
+        # What this rank's normalizations remembered was its own, and is not in the checkpoint.
+        end = replace(end, buffers={})
+    return replace(first, steps=first.steps + second.steps, end=end, failure=failure)
 
 
 def joined_run(first: Run, second: Run, after: int) -> Run:
-    """Both halves of a run that was resumed after step ``after``, rank by rank."""
+    """Both halves of a run that was resumed after step ``after``, rank by rank.
+
+    Rank 0 alone saves, and all begin with what it saved.
+    """
     others = {rank.rank: rank for rank in second.ranks}
     nothing = Failure("resume", "It left no record.")
+    saved = next((rank.end for rank in first.ranks if rank.rank == 0), None)
     ranks = tuple(
-        joined(rank, others.get(rank.rank, Rank(rank.rank, None, (), {}, None, nothing)))
+        joined(rank, others.get(rank.rank, Rank(rank.rank, None, (), {}, None, nothing)), saved)
         for rank in first.ranks
     )
     return replace(first, ranks=ranks, resumed=after)

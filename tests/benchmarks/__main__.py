@@ -27,10 +27,17 @@ from rich.console import Console
 from rich.table import Table
 
 from porter.rulebook.catalog import load_targets
-from porter.source import Cache, fetch, known_pin
+from porter.source import Cache, fetch, known_pin, known_versions
 from porter.source.cache import CACHE_VARIABLE
 
 TARGET = "sdaa"
+#: Every pinned release of the packages that the target ports: what a matrix needs no index for.
+RELEASES = [
+    known_pin(package, version)
+    for package in load_targets()[TARGET].pins["default"]
+    for version in known_versions(package)
+]
+PINNED = len(RELEASES)
 
 
 @dataclass
@@ -97,6 +104,10 @@ def contestants(pristine: Path, cache: Cache, runs: int, slow: bool) -> list[Con
         for path in cache.plan_path("any").parent.glob("*"):
             path.unlink()
 
+    def no_matrix(place: Path) -> None:
+        nothing(place)
+        shutil.rmtree(cache.matrix_path("any").parent, ignore_errors=True)
+
     def trees(place: Path) -> None:
         shutil.copytree(pristine, place)
 
@@ -115,6 +126,9 @@ def contestants(pristine: Path, cache: Cache, runs: int, slow: bool) -> list[Con
         environment = {**os.environ, CACHE_VARIABLE: str(cache.root)}
         subprocess.run(apply(place), check=True, stdout=subprocess.DEVNULL, env=environment)
 
+    def matrix(place: Path) -> list[str]:
+        return [porter, "matrix", "--target", TARGET, "--offline"]
+
     found = [
         Contestant(
             "ast-grep: one rename",
@@ -129,6 +143,8 @@ def contestants(pristine: Path, cache: Cache, runs: int, slow: bool) -> list[Con
         Contestant("porter diff, plan kept", diff, nothing, runs),
         Contestant("porter audit, as released", audit, trees, runs),
         Contestant("porter audit, ported", audit, ported, runs),
+        Contestant(f"porter matrix, {PINNED} releases, looked up", matrix, no_matrix, runs),
+        Contestant(f"porter matrix, {PINNED} releases, kept", matrix, nothing, runs),
         Contestant("porter --help", lambda place: [porter, "--help"], nothing, runs),
     ]  # fmt: skip
     if slow:
@@ -175,11 +191,10 @@ def show(entries: Sequence[Contestant]) -> None:
 
 
 def own_cache(folder: Path) -> Cache:
-    """A cache with the archives of the default pins and nothing else."""
+    """A cache with the archives of the pinned releases and nothing else."""
     cache = Cache(folder / "cache")
-    pins = [known_pin(*item) for item in load_targets()[TARGET].pins["default"].items()]
-    fetch(pins, Cache())
-    for pin in pins:
+    fetch(RELEASES, Cache())
+    for pin in RELEASES:
         cache.archive_path(pin).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(Cache().archive_path(pin), cache.archive_path(pin))
     return cache

@@ -132,7 +132,8 @@ def test_what_it_tells() -> None:
 CONFIG = """
 _base_ = "{base}"
 model = dict(
-    backbone=dict(type="ResNet", depth=18), neck=dict(in_channels=[64, 128, 256, 512]))
+    backbone=dict(type="ResNet", depth=18), neck=dict(in_channels=[64, 128, 256, 512]),
+    test_cfg=dict(score_thr=0.0))
 test = [
     dict(type="LoadImageFromFile"),
     dict(type="MultiScaleFlipAug", img_scale=(64, 64), flip=False, transforms=[
@@ -202,6 +203,9 @@ class TestReal:
     ) -> None:
         out = tmp_path / "out.png"
         words = ("--into", str(vendor), "--python", str(world.python), "--device", "sim")
-        assert main(["demo", str(config), *words, "--out", str(out), "--json"]) == 0
-        assert set(json.loads(capsys.readouterr().out)["devices"]) == {"npu:0"}
+        some = ("--score-thr", "0", "--out", str(out), "--json")
+        assert main(["demo", str(config), *words, *some]) == 0
+        document = json.loads(capsys.readouterr().out)
+        assert set(document["devices"]) == {"npu:0"}
+        assert len(document["boxes"]) == document["found"] > 0
         assert out.read_bytes()[:4] == b"\x89PNG"

@@ -23,7 +23,8 @@ from tests.verify.world import STEPS, World, replaced
 
 pytestmark = [pytest.mark.torch, pytest.mark.upstream, pytest.mark.slow]
 
-FOCAL = "mmdet/mmdet/models/dense_heads/fsaf_head.py"
+#: Where the port computes FSAF's losses without shapes that depend on the data.
+DENSE = "mmdet/mmdet/models/dense_heads/fsaf_dense.py"
 
 
 #: So that shapes may settle; FSAF always, as upstream's runs are shared then.
@@ -86,8 +87,10 @@ def test_on_two_devices_resumed_half_way_and_evaluated(world: World) -> None:
 
 
 def test_a_halved_loss_fails(world: World) -> None:
-    half = replaced("loss_bbox=losses_bbox,", "loss_bbox=[0.5 * one for one in losses_bbox],")
-    found = details(fsaf(world, world.copy("legacy-half", {FOCAL: half}, world.legacy())))
+    half = replaced(
+        "loss / avg_factor for loss in losses_bbox", "loss / avg_factor / 2 for loss in losses_bbox"
+    )
+    found = details(fsaf(world, world.copy("legacy-half", {DENSE: half}, world.legacy())))
     assert "loss_bbox" in found["first step"]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from porter.errors import CouldNotRun
-from porter.verify.model import Failure, Rank
+from porter.verify.model import End, Failure, Rank, Start
 from porter.verify.records import in_words, joined, joined_run, read_rank, tail
 from tests.verify import fakes
 
@@ -138,3 +138,31 @@ def test_a_failure_in_words() -> None:
     assert in_words(replace(failure, trace=""), "last line") == "KeyError: 'x'\nlast line"
     refusal = Failure("CannotTrain", "the config counts iterations, not epochs Pass ...", "frames")
     assert in_words(refusal) == refusal.message
+
+
+def test_other_ranks_resume_from_what_the_first_one_saved() -> None:
+    """Buffers, such as running means, are each rank's own until then."""
+    ends = [replace(whole_end(), weights=w, buffers={"bn": 1.0}) for w in ("first", "second")]
+    starts = [replace(whole_start(), weights="first")] * 2
+    ranks = [replace(fakes.rank(steps=3), rank=n, end=end) for n, end in enumerate(ends)]
+    later = [replace(fakes.rank(steps=3), rank=n, start=start) for n, start in enumerate(starts)]
+    later = [replace(rank, end=end) for rank, end in zip(later, ends, strict=True)]
+    run = fakes.run()
+    made = joined_run(replace(run, ranks=tuple(ranks)), replace(run, ranks=tuple(later)), after=3)
+    assert [rank.failure for rank in made.ranks] == [None, None]
+    assert [dict(rank.end.buffers) if rank.end else None for rank in made.ranks] == [
+        {"bn": 1.0},
+        {},
+    ]
+
+
+def whole_end() -> End:
+    end = fakes.rank().end
+    assert end
+    return end
+
+
+def whole_start() -> Start:
+    start = fakes.rank().start
+    assert start
+    return start

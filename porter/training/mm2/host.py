@@ -1,7 +1,8 @@
 """Keeping mmdet 2.x on the host, where it knows no other place to train than a GPU.
 
-``train_detector`` calls ``model.cuda()`` and names a device's number to its wrappers. For a
-process that has to stay on the host the first does nothing, and the second goes.
+``train_detector`` calls ``model.cuda()``, or ``model.to`` in a port, and names a device's number
+to its wrappers. For a process that has to stay on the host the first does nothing, and the second
+goes.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ def join_on_host() -> None:
 def stay_on_host(model: nn.Module) -> None:
     """Have ``train_detector`` train a model where it is."""
     model.cuda = lambda device=None: model
+    model.to = lambda *place, **options: model
     torch.cuda.current_device = lambda: 0
     apis: Any = importlib.import_module("mmdet.apis.train")
     wrapper = apis.MMDistributedDataParallel

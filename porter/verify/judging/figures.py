@@ -168,7 +168,12 @@ def _applied(pairs: Sequence[Pair], limits: Thresholds) -> Check:
 def _buffers(pairs: Sequence[Pair], limits: Thresholds, amp: bool) -> Check:
     """What normalizations remember for prediction; no loss of a training shows it."""
     name = NAMES[9]
-    ends = [(a.end.buffers, b.end.buffers) for a, b in pairs if a.end and b.end]
+    # Of a resumed run's other ranks they are left out: only the first one's are saved.
+    ends = [
+        (a.end.buffers, b.end.buffers)
+        for a, b in pairs
+        if a.end and b.end and (b.end.buffers or b.rank == 0)
+    ]
     if not any(ours for ours, _ in ends):
         return Check(name, "unasked", detail="The model has none.")
     sizes = parameters.AMP_BUFFERS if amp else parameters.BUFFERS
