@@ -45,8 +45,9 @@ def test_tools_at_the_top_of_a_checkout() -> None:
     [
         pytest.param("configs/a.py", PATHS, "mmdet/.mim/configs/a.py", id="with a release's configs"),
         pytest.param("configs/a.py", ["configs/b.py", *PATHS], "configs/a.py", id="at the top, where a checkout has them"),
-        pytest.param("configs/a.py", ["mmdet/__init__.py"], "configs/a.py", id="at the top, where there are none"),
+        pytest.param("configs/a.py", ["mmdet/__init__.py", "setup.py"], "configs/a.py", id="at the top, where there are none"),
         pytest.param("mmdet/a.py", PATHS, "mmdet/a.py", id="a module stays"),
+        pytest.param("configs/x/x.py", ["mmdet/__init__.py", "mmdet/models/a.py"], "mmdet/.mim/configs/x/x.py", id="nothing beside an installed package"),
     ],
 )  # fmt: skip
 def test_a_new_file_goes_where_its_like_are(path: str, paths: list[str], place: str) -> None:

@@ -43,13 +43,20 @@ def placed(path: str, paths: Sequence[str], package: str) -> str:
         paths: Sorted paths of the package's files.
 
     Returns:
-        The path, or that within ``.mim`` in a release that has the top folder there alone.
+        The path, or that within ``.mim`` in a release that has the top folder there alone, and
+        in an installed package, beside which nothing may be put.
     """
     top = next((folder for folder in MIM_FOLDERS if path.startswith(folder)), None)
     released = f"{package}/.mim/"
-    if top and not _has(paths, top) and _has(paths, released + top):
-        return released + path
-    return path
+    if not top or _has(paths, top):
+        return path
+    return released + path if _has(paths, released + top) or _is_installed(paths, package) else path
+
+
+def _is_installed(paths: Sequence[str], package: str) -> bool:
+    """Whether a tree is the package's folder alone, as in ``site-packages``."""
+    own = f"{package}/"
+    return bool(paths) and paths[0].startswith(own) and paths[-1].startswith(own)
 
 
 def _has(paths: Sequence[str], folder: str) -> bool:

@@ -15,11 +15,13 @@ WARM = 3
 def shape_rows(verification: Verification) -> list[tuple[str, str, str]]:
     """What is counted -> upstream's figure and the port's; nothing where one was not counted.
 
+    Nor where the port was resumed, as its second process meets every shape anew.
+
     Both over the steps that both were counted in. Upstream was counted on the host by PyTorch's
     own dispatch, the port by the simulated chip: figures of the same kind, but of operators that
     one of the two sees as several.
     """
-    if verification.counted is None:
+    if verification.counted is None or verification.ported.resumed:
         return []
     ours, theirs = _counters(verification.counted), _counters(verification.ported)
     steps = min(len(ours), len(theirs))

@@ -42,6 +42,7 @@ COMMANDS = {
     "models show": ("models", "show", "reppoints"),
     "doctor": ("doctor", "--target", "sdaa"),
     "revert": ("revert",),
+    "audit": ("audit", "--target", "sdaa", "vendor"),
     "export": ("export", "--out", "out"),
     "check": ("check", "--static"),
 }

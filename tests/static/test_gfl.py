@@ -26,13 +26,14 @@ class Sides:
     """Upstream and the port of one version of mmdet."""
 
     def __init__(self, version: str, cache: Path, folder: Path) -> None:
-        self.version, self.folder = version, folder
+        self.version, self.cache, self.folder = version, cache, folder
         self.packages = {
             target: written(folder / target, cache, target, version) for target in ("cpu", "npu")
         }
 
     def ask(self, target: str, question: str) -> Path:
-        return asked(PROBE, self.packages[target], question, self.folder / f"{target}-{question}")
+        out = self.folder / f"{target}-{question}"
+        return asked(PROBE, self.packages[target], question, out, self.cache)
 
     def computed(self, target: str) -> Answers:
         found: Answers = torch.load(self.ask(target, "equal"))

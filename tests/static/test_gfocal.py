@@ -25,13 +25,15 @@ def packages(
 
 
 @pytest.fixture(scope="module")
-def parts(packages: Path) -> dict[str, Any]:
-    found: dict[str, Any] = torch.load(asked(PROBE, packages, "parts", packages.parent / "parts"))
+def parts(packages: Path, upstream_cache: Path) -> dict[str, Any]:
+    out = packages.parent / "parts"
+    found: dict[str, Any] = torch.load(asked(PROBE, packages, "parts", out, upstream_cache))
     return found
 
 
-def test_scores_losses_and_gradients_are_the_papers(packages: Path) -> None:
-    for found in torch.load(asked(PROBE, packages, "derived", packages.parent / "derived")):
+def test_scores_losses_and_gradients_are_the_papers(packages: Path, upstream_cache: Path) -> None:
+    out = packages.parent / "derived"
+    for found in torch.load(asked(PROBE, packages, "derived", out, upstream_cache)):
         for name, (ours, by_hand) in found.items():
             assert len(ours) == len(by_hand) > 2
             for one, other in zip(ours, by_hand):

@@ -10,7 +10,14 @@ from packaging.version import Version
 from porter.errors import UsageError
 from porter.source import Cache, fetch
 from porter.source.pins import known_pin, known_versions
-from porter.verify.models.recipes import FOLDER, find_recipe, known_models, read_recipe
+from porter.verify.models.recipes import (
+    FOLDER,
+    find_recipe,
+    known_models,
+    read_recipe,
+    recipe_of,
+)
+from porter.verify.trees import OWN_CONFIGS
 
 REPPOINTS = "reppoints/reppoints-moment_r50_fpn_1x_coco.py"
 FILES = [
@@ -201,3 +208,23 @@ def test_every_config_is_in_every_supported_mmdet(version: str, upstream_cache: 
     for model in known_models().values():
         expected = Version(model.since or "0") <= Version(version) and not model.rules
         assert (model.configs["default"] in there) == expected, model.name
+
+
+@pytest.mark.parametrize("name", ["atss", "faster_rcnn", "fcos", "fsaf", "gfl", "retinanet"])
+def test_porter_brings_configs_for_mmdet_2(name: str) -> None:
+    """Its archives have none."""
+    assert (OWN_CONFIGS / find_recipe(name, [OWN_CONFIGS], "legacy").config).is_file()
+
+
+def test_the_first_folder_that_has_a_config_is_asked(configs: Path, tmp_path: Path) -> None:
+    assert find_recipe("reppoints", [tmp_path, configs]).config == REPPOINTS
+
+
+def test_what_a_recipe_asks_of_a_port() -> None:
+    asked = recipe_of("gfocalv2")
+    assert (asked.rules, asked.canvas, asked.pin_sets) == (
+        ("mmdet/gfocal-v2",),
+        True,
+        {"npu": "legacy"},
+    )
+    assert recipe_of("fcos_r50").rules == ()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from porter.errors import CouldNotRun, UsageError
+from porter.model import Target
 from porter.source import Cache
 from porter.verify import reference, run
 from porter.verify.launch import process
@@ -266,3 +267,30 @@ def test_only_the_newest_baselines_are_kept(bench: Bench, monkeypatch: pytest.Mo
 def test_the_threads_of_a_rank_are_what_was_asked(bench: Bench) -> None:
     bench.verify(threads=3, ranks=Ranks())
     assert {job["threads"] for job in bench.jobs} == {3}
+
+
+def test_without_a_folder_the_models_own_releases_are_ported(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def ported_for(model: str, target: Target, cache: Cache, **options: Any) -> Path:
+        asked.extend([model, target.name])
+        return bench.into
+
+    monkeypatch.setattr(run, "ported_for", ported_for)
+    found = bench.verify(into=bench.root / "nowhere", make=True)
+    assert asked == ["tiny/tiny.py", "sdaa"]
+    assert any(note.startswith("No folder was named: ") for note in found.notes)
+    bench.verify(make=True)
+    assert len(asked) == 2, "a folder that is there is taken"
+    with pytest.raises(CouldNotRun, match="there is no such folder"):
+        bench.verify(into=bench.root / "nowhere")
+
+
+def test_upstream_is_counted_for_a_chip_that_compiles_each_shape(bench: Bench) -> None:
+    npu = all_targets()["npu"]
+    assert bench.verify(target=npu, steps=12).counted
+    assert [job["steps"] for job in bench.jobs if job.get("count")] == [10]
+    assert sides(bench) == ["upstream", "upstream", "upstream", "ported"]
+    assert bench.verify().counted is None, "on a chip that does not, nothing is"

@@ -109,7 +109,8 @@ def _set_schedule(config: dict[str, Any], job: Job) -> None:
         config["checkpoint_config"] = {"interval": 1, **saved}
     config["evaluation"] = {"interval": 1, "metric": _metrics(config.get("evaluation"))}
     config["log_config"] = {
-        "interval": min(LOG_INTERVAL, job.steps),
+        # An epoch may be half of all steps, and the log leaves out what is left at its end.
+        "interval": max(1, min(LOG_INTERVAL, job.steps // 2)),
         "hooks": [{"type": "TextLoggerHook"}],
     }
 
