@@ -34,6 +34,11 @@ def test_nothing_is_frozen_or_starts_from_zero() -> None:
     assert backbone["zero_init_residual"] is False
 
 
+def test_what_normalizes_by_running_figures_unless_told_otherwise_is_told() -> None:
+    assert shrunk({"type": "Darknet", "depth": 53})["backbone"]["norm_eval"] is False
+    assert "norm_eval" not in shrunk({"type": "SSDVGG", "depth": 16})["backbone"]
+
+
 def test_deformable_convolutions_keep_their_bottlenecks() -> None:
     dcn = {"type": "DCN", "deform_groups": 1}
     model = shrunk(resnet(depth=101, dcn=dcn), neck={"type": "FPN", "in_channels": FULL})

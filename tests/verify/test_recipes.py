@@ -210,7 +210,10 @@ def test_every_config_is_in_every_supported_mmdet(version: str, upstream_cache: 
         assert (model.configs["default"] in there) == expected, model.name
 
 
-@pytest.mark.parametrize("name", ["atss", "faster_rcnn", "fcos", "fsaf", "gfl", "retinanet"])
+@pytest.mark.parametrize(
+    "name",
+    ["atss", "faster_rcnn", "fcos", "fsaf", "gfl", "mask_rcnn", "retinanet", "ssd", "yolo"],
+)
 def test_porter_brings_configs_for_mmdet_2(name: str) -> None:
     """Its archives have none."""
     assert (OWN_CONFIGS / find_recipe(name, [OWN_CONFIGS], "legacy").config).is_file()

@@ -17,6 +17,8 @@ RESNETS = ("ResNet", "ResNetV1d")
 BOTTLENECKS = ("ResNeXt", "Res2Net", "ResNeSt", "DetectoRS_ResNet", "DetectoRS_ResNeXt")
 FULL = (256, 512, 1024, 2048)
 QUARTER = 4
+#: Families that normalize by running figures in training too, unless a config says otherwise.
+NORM_EVAL = (*RESNETS, *BOTTLENECKS, "Darknet")
 NEEDS_BOTTLENECK = ("dcn", "plugins", "sac", "stage_with_sac", "rfp_inplanes")
 
 
@@ -39,7 +41,7 @@ def _thaw(backbone: dict[str, Any]) -> None:
     if "frozen_stages" in backbone:
         # EfficientNet counts from 0, and knows no less.
         backbone["frozen_stages"] = 0 if kind(backbone) == "EfficientNet" else -1
-    if "norm_eval" in backbone or kind(backbone) in (*RESNETS, *BOTTLENECKS):
+    if "norm_eval" in backbone or kind(backbone) in NORM_EVAL:
         backbone["norm_eval"] = False
     if kind(backbone) in (*RESNETS, "ResNeXt", "RegNet"):
         # Starting from zero, the convolutions inside a block would get no gradient at first,
