@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import ast
 import io
+import multiprocessing
+import os
 import re
 import tokenize
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, fields
 
 from porter.model import Edit, Rule
 from porter.plan.splice import splice
+from porter.plan.workers import WORTH_FORKING
 from porter.rulebook.operations import DeferImport, ReplaceBody
 
 #: Invariant -> what it promises, in the order in which they are told.
@@ -130,6 +134,29 @@ def violations(
             guilty = _guilty(file, catalog, device, (invariant, message))
             found.append(Violation(invariant, file.package, file.path, message, guilty))
     return found
+
+
+def violations_at_once(
+    files: Sequence[ChangedFile], rules: Sequence[Rule], device: str = ""
+) -> list[Violation]:
+    """The same, by one process a processor where there is much to look at and one can fork."""
+    global _asked
+    count = os.cpu_count() or 1
+    can_fork = "fork" in multiprocessing.get_all_start_methods()
+    if count == 1 or len(files) < WORTH_FORKING or not can_fork:
+        return violations(files, rules, device)
+    _asked = [(files[start::count], rules, device) for start in range(count)]
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(count, mp_context=context) as pool:
+        found = [one for part in pool.map(_violations_of, range(count)) for one in part]
+    return sorted(found, key=lambda one: (one.package, one.path))
+
+
+_asked: Sequence[tuple[Sequence[ChangedFile], Sequence[Rule], str]] = ()
+
+
+def _violations_of(part: int) -> list[Violation]:
+    return violations(*_asked[part])
 
 
 def said_by(edits: Iterable[Edit], catalog: Mapping[str, Rule], device: str = "") -> Said:

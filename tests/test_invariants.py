@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from porter.errors import PlanError
-from porter.invariants import FILE_INVARIANTS, ChangedFile, Said, problems, said_by, violations
+from porter.invariants import (
+    FILE_INVARIANTS,
+    ChangedFile,
+    Said,
+    problems,
+    said_by,
+    violations,
+    violations_at_once,
+)
 from porter.model import Edit, Rule
 from porter.port.planned import planned
 from porter.rulebook.operations import ReplaceBody, Rewrite, Substitute
@@ -152,6 +160,14 @@ def test_the_rule_that_breaks_a_promise_is_named() -> None:
     (found,) = violations([file], [good, bad])
     assert (found.invariant, found.rules) == ("parameters", ("mmcv/bad",))
     assert str(found) == "mmcv: mmcv/a.py: lost a parameter: f(b) (rules: mmcv/bad)"
+
+
+def test_many_files_are_looked_at_alike() -> None:
+    before, after = b"def f(a, b):\n    pass\n", b"def f(a):\n    pass\n"
+    files = [ChangedFile("mmcv", f"mmcv/{n:02}.py", before, after) for n in range(20)]
+    found = violations_at_once(files, ())
+    assert found == violations(files, ())
+    assert len(found) == 20
 
 
 def test_what_the_operations_say() -> None:

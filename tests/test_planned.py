@@ -59,9 +59,9 @@ def plans_made(monkeypatch: pytest.MonkeyPatch) -> list[Target]:
 
 @pytest.fixture
 def fresh_code_digest() -> Iterator[None]:
-    module._code_digest.cache_clear()
+    module.code_digest.cache_clear()
     yield
-    module._code_digest.cache_clear()
+    module.code_digest.cache_clear()
 
 
 def kept(cache: Cache) -> list[Path]:
@@ -158,7 +158,7 @@ def test_another_version_of_what_plans_is_asked_anew(
 ) -> None:
     world.apply(dry_run=True)
     monkeypatch.setattr(name, value)
-    module._code_digest.cache_clear()
+    module.code_digest.cache_clear()
     world.apply(dry_run=True)
     assert len(plans_made) == 2
 
@@ -172,7 +172,7 @@ def test_changed_code_of_porter_plans_anew_though_its_version_stays(
     world.apply(dry_run=True)
     source = copied / "find" / "pattern.py"
     source.write_text(source.read_text(encoding="utf-8") + "# more\n", encoding="utf-8")
-    module._code_digest.cache_clear()
+    module.code_digest.cache_clear()
     world.apply(dry_run=True)
     assert len(plans_made) == 2
 

@@ -164,7 +164,9 @@ def _pin(request: Request, package: str) -> Pin:
     if not version:
         raise UsageError(
             f"{package}: target {request.target.name} has no default version of it",
-            hint=f"Name one with --pin {package}=VERSION.",
+            hint=f"Name one with --pin {package}=VERSION."
+            if known_versions(package)
+            else "It is ported where it is installed: name that site-packages with --into.",
         )
     if request.origin in ("archive", "git"):
         return known_pin(package, version)

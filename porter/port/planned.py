@@ -17,7 +17,7 @@ import packaging
 
 from porter import __version__
 from porter.errors import PlanError, PorterError
-from porter.invariants import ChangedFile, violations
+from porter.invariants import ChangedFile, violations_at_once
 from porter.manifest import Manifest, PackageRecord, digest
 from porter.model import Plan, Rule, Target
 from porter.plan import make_plan
@@ -86,7 +86,7 @@ def check_promises(files: Iterable[PortedFile], rules: Sequence[Rule], target: T
         PlanError: Naming every broken promise, its file, and the rules behind it.
     """
     changed = [ChangedFile(f.package, f.path, f.pristine, f.ported, f.edits) for f in files]
-    broken = violations(changed, rules, target.device)
+    broken = violations_at_once(changed, rules, target.device)
     if broken:
         raise PlanError(
             [str(violation) for violation in broken],
