@@ -15,7 +15,7 @@ QUICK = ("kill", "refuse-once")
 
 
 def _is_quick(scenario: str, injury: str) -> bool:
-    return injury in QUICK and scenario != "upgrade"
+    return injury in QUICK and scenario == "fresh"
 
 
 def _cases() -> list[object]:

@@ -47,6 +47,12 @@ COMMANDS = {
     "check": ("check", "--static"),
 }
 
+#: The same as test cases; one asks a Python what it can import, which takes seconds with torch.
+CASES = [
+    pytest.param(name, words, id=name, marks=pytest.mark.slow if name == "doctor" else ())
+    for name, words in COMMANDS.items()
+]
+
 #: Of those that end otherwise than with 0 where they have nothing good to tell.
 CODES = {"doctor": (0, 22)}
 
@@ -72,7 +78,7 @@ def keys(document: Any) -> Iterator[str]:
                 yield from keys(value)
 
 
-@pytest.mark.parametrize(("command", "words"), COMMANDS.items(), ids=COMMANDS.keys())
+@pytest.mark.parametrize(("command", "words"), CASES)
 def test_every_key_is_documented(
     run: Run, ported: Path, command: str, words: tuple[str, ...]
 ) -> None:
@@ -91,7 +97,7 @@ def test_the_keys_of_an_error_are_documented(run: Run) -> None:
     assert all(f"| `{key}` |" in text for key in error)
 
 
-@pytest.mark.parametrize(("command", "words"), COMMANDS.items(), ids=COMMANDS.keys())
+@pytest.mark.parametrize(("command", "words"), CASES)
 def test_documents_have_sorted_keys_and_end_in_one_line_end(
     run: Run, ported: Path, command: str, words: tuple[str, ...]
 ) -> None:

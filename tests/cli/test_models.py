@@ -85,6 +85,7 @@ def test_the_doctor_of_a_python_that_is_none(run: Run) -> None:
     assert result.err == ""
 
 
+@pytest.mark.slow
 def test_the_doctor_says_where_a_verification_would_train(run: Run) -> None:
     """Whatever this Python has, the text and the document agree."""
     result, document = run("doctor", "--target", "npu"), run("doctor", "--target", "npu", "--json")

@@ -145,6 +145,7 @@ def page_of(change: str = "") -> str:
     return report_page(verified(change, ranks=2))
 
 
+@pytest.mark.slow  # it draws
 @pytest.mark.parametrize("change", ["", "nan", "crash"])
 def test_the_page_is_whole_and_needs_nothing_else(change: str) -> None:
     checker = _Checker()
@@ -177,6 +178,7 @@ def test_the_page_escapes_what_others_wrote() -> None:
     assert "runner.py:1 in train" in page
 
 
+@pytest.mark.slow  # it draws
 def test_plots_on_the_page_take_its_colours() -> None:
     page = page_of()
     for element in re.findall(r"<svg.*?</svg>", page, re.DOTALL):
@@ -185,6 +187,7 @@ def test_plots_on_the_page_take_its_colours() -> None:
         assert not re.search(r"#[0-9a-f]{6}\b(?!\")", element), "a colour of its own"
 
 
+@pytest.mark.slow  # it draws
 def test_plots_are_the_same_bytes_for_the_same_run() -> None:
     curve = loss_curves(verified(), 0)[0]
     draw = plots.comparison(curve, 0.01, ("a", "b"))
@@ -232,11 +235,13 @@ ODD: dict[str, Curve] = {
 }
 
 
+@pytest.mark.slow  # it draws
 @pytest.mark.parametrize("curve", ODD.values(), ids=ODD.keys())
 def test_odd_runs_can_be_drawn(curve: Curve) -> None:
     assert drawn(curve).startswith("<svg")
 
 
+@pytest.mark.slow  # it draws
 def test_the_folder_has_its_files(tmp_path: Path) -> None:
     written = write_report(verified(), tmp_path / "a" / "report")
     names = ["loss.png", "report.html", "report.json", "sdaa.log", "upstream.log"]
@@ -246,6 +251,7 @@ def test_the_folder_has_its_files(tmp_path: Path) -> None:
     assert (tmp_path / "a/report/loss.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow  # it draws
 def test_a_run_without_steps_is_reported_too(tmp_path: Path) -> None:
     names = {path.name for path in write_report(verified("crash"), tmp_path)}
     assert {"report.json", "report.html"} <= names
