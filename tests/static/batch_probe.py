@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
-from fsaf_probe import Stand, Watch
+from probing import Stand, Watch
 
 CANVAS = (96, 128)
 SIZES = ((50, 70), (96, 33), (96, 128), (1, 1), (64, 128), (77, 91))

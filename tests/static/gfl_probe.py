@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import json
 import sys
-import types
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+from probing import Stand, Watch, modern, on_host  # beside this file
 
 CANVAS, STRIDES, CLASSES, REG_MAX, LIMIT = (96, 128), (8, 16, 32, 64, 128), 5, 7, 12
 SEEDS = 3
@@ -107,22 +105,6 @@ OTHERS: dict[str, dict[str, Any]] = {
     },
 }
 OTHER_CASES = ("some ground truth", "none in one image", "ignored boxes", "anchors in the padding")
-
-
-class Stand(types.ModuleType):
-    """Has every operator; none is called."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return lambda *args, **kwargs: None
-
-
-def modern() -> bool:
-    """Whether the mmdet on the path is of the third generation."""
-    import mmdet
-
-    return int(mmdet.__version__.split(".")[0]) >= 3
 
 
 def has_ld() -> bool:
@@ -341,45 +323,6 @@ def above_the_limit(name: str) -> str:
     return ""
 
 
-DYNAMIC = ("nonzero", "masked_select", "_unique2", "unique_dim", "repeat_interleave")
-BY_MASK = ("index", "index_put", "index_put_", "_index_put_impl_")
-
-
-class Watch(TorchDispatchMode):
-    """Counts as the simulated chip does."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.known: set[Any] = set()
-        self.new: list[str] = []
-        self.dynamic: list[str] = []
-        self.sums: list[str] = []
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = func.overloadpacket.__name__
-        tensors = list(flat((args, kwargs or {})))
-        signature = (str(func), *((tuple(each.shape), each.dtype) for each in tensors))
-        if signature not in self.known:
-            self.known.add(signature)
-            self.new.append(str(signature))
-        masked = any(each.dtype in (torch.bool, torch.uint8) for each in tensors[1:])
-        if name in DYNAMIC or (name in BY_MASK and masked):
-            self.dynamic.append(name)
-        if name == "sum" and tensors[0].dtype in (torch.bool, torch.int64):
-            self.sums.append(str(signature))
-        return func(*args, **(kwargs or {}))
-
-
-def flat(value: Any) -> Iterator[torch.Tensor]:
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from flat(item)
-    elif isinstance(value, dict):
-        yield from flat(list(value.values()))
-
-
 def shapes(name: str) -> list[dict[str, list[str]]]:
     """Step by step, what varied images and ground truth ask for that was never asked for."""
     head = make_head({"assigner": {"ignore_iof_thr": 0.4}}, name)
@@ -394,28 +337,11 @@ def shapes(name: str) -> list[dict[str, list[str]]]:
         }
         given = inputs(case, step)
         head.zero_grad()
-        watch.new, watch.dynamic, watch.sums = [], [], []
+        watch.forget()
         with watch:
             total(loss(head, given)).backward()
         steps.append({"new": watch.new, "dynamic": watch.dynamic, "sums": watch.sums})
     return steps
-
-
-def on_host() -> None:
-    """Padding is made in host memory; here, where all is, it is told apart by its name."""
-    from torch.utils._python_dispatch import _disable_current_modes
-
-    try:
-        from mmdet.utils import static_shapes
-    except ImportError:  # upstream has none
-        return
-    padded = static_shapes._padded
-
-    def unwatched(*args: Any) -> Any:
-        with _disable_current_modes():
-            return padded(*args)
-
-    static_shapes._padded = unwatched
 
 
 def main() -> None:

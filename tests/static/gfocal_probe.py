@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from gfl_probe import CLASSES, REG_MAX, Stand, built, inputs, loss, make_head, modern, total
+from gfl_probe import CLASSES, REG_MAX, built, inputs, loss, make_head, total
+from probing import Stand, modern
 
 TOP = 4
 

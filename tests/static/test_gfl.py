@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.static.trees import asked, written
+from tests.static.trees import Sides
 
 torch = pytest.importorskip("torch")
 pytestmark = [pytest.mark.torch, pytest.mark.upstream, pytest.mark.slow]
@@ -22,29 +22,11 @@ WARM_UP = 3
 Answers = dict[str, Any]
 
 
-class Sides:
-    """Upstream and the port of one version of mmdet."""
-
-    def __init__(self, version: str, cache: Path, folder: Path) -> None:
-        self.version, self.cache, self.folder = version, cache, folder
-        self.packages = {
-            target: written(folder / target, cache, target, version) for target in ("cpu", "npu")
-        }
-
-    def ask(self, target: str, question: str) -> Path:
-        out = self.folder / f"{target}-{question}"
-        return asked(PROBE, self.packages[target], question, out, self.cache)
-
-    def computed(self, target: str) -> Answers:
-        found: Answers = torch.load(self.ask(target, "equal"))
-        return found
-
-
 @pytest.fixture(scope="module", params=["2.10.0", "2.11.0", "3.3.0"])
 def sides(
     request: pytest.FixtureRequest, upstream_cache: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Sides:
-    return Sides(request.param, upstream_cache, tmp_path_factory.mktemp("gfl"))
+    return Sides(PROBE, request.param, upstream_cache, tmp_path_factory.mktemp("gfl"))
 
 
 @pytest.fixture(scope="module")

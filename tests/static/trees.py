@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from porter.model import Edit
 from porter.plan import make_plan
@@ -74,3 +75,24 @@ def asked(probe: Path, packages: Path, question: str, out: Path, cache: Path) ->
     done = subprocess.run(command, env=environment, cwd=out.parent, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return out
+
+
+class Sides:
+    """Upstream and the port of one version of mmdet, and a probe to ask both with."""
+
+    def __init__(self, probe: Path, version: str, cache: Path, folder: Path) -> None:
+        self.probe, self.version, self.cache, self.folder = probe, version, cache, folder
+        self.packages = {
+            target: written(folder / target, cache, target, version) for target in ("cpu", "npu")
+        }
+
+    def ask(self, target: str, question: str) -> Path:
+        out = self.folder / f"{target}-{question}"
+        return asked(self.probe, self.packages[target], question, out, self.cache)
+
+    def computed(self, target: str) -> dict[str, Any]:
+        """What it answers to ``equal``."""
+        import torch
+
+        found: dict[str, Any] = torch.load(self.ask(target, "equal"))
+        return found

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
 import torch
-from torch import nn
 
-from porter.training.mm2.common import model_of
+from porter.training.beginning import predicting
 from porter.training.mm2.evaluation import summaries
 from porter.training.seeds import drawing, seed_of
 
@@ -24,7 +22,7 @@ def predict(wrapped: Any, config: Mapping[str, Any], seed: int) -> dict[str, obj
         wrapped: The model as it trains, so that what brings images to the device is used too.
     """
     try:
-        with drawing(seed_of("predict", seed)), _predicting(wrapped), torch.no_grad():
+        with drawing(seed_of("predict", seed)), predicting(wrapped), torch.no_grad():
             dataset, loader = _loader(config)
             images = islice(loader, config["data"]["samples_per_gpu"])
             results = [found for data in images for found in _detect(wrapped, data)]
@@ -46,26 +44,3 @@ def _loader(config: Any) -> tuple[Any, Any]:
 
 def _detect(wrapped: Any, data: Mapping[str, Any]) -> Any:
     return wrapped(return_loss=False, rescale=True, **data)
-
-
-@contextmanager
-def _predicting(wrapped: Any) -> Iterator[None]:
-    """Evaluation, but for batch normalizations: their running statistics say nothing yet.
-
-    They take the batch's, and theirs are as before in the end.
-    """
-    model = model_of(wrapped)
-    training = [module for module in wrapped.modules() if module.training]
-    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    kept = {name: value.clone() for name, value in model.named_buffers()}
-    wrapped.eval()
-    for norm in norms:
-        norm.training = True
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
-        with torch.no_grad():
-            for name, value in model.named_buffers():
-                value.copy_(kept[name])

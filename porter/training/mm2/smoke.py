@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,16 +11,15 @@ from typing import Any
 import torch
 from mmcv.runner import Hook
 
+from porter.training.beginning import initial_weights
 from porter.training.book import Book
 from porter.training.digests import digest_batch, digest_weights
 from porter.training.environment import rank
 from porter.training.evidence import (
     PrecisionProbe,
-    copy_to_host,
     counters_of,
     devices_of,
     memory_of,
-    stir,
     total_norm,
     update_norms,
 )
@@ -56,7 +54,7 @@ class SmokeRecorder:
         """The model is initialized, or resumed, by now, and in float32."""
         self._runner, model = runner, model_of(runner.model)
         own = digest_weights(model.state_dict())
-        self._initial = dict(self._weights(model))
+        self._initial = dict(initial_weights(model, self._job))
         self._probe = PrecisionProbe(model)
         self._update = Update(runner, self._counters)
         self._see_batches(model)
@@ -70,23 +68,6 @@ class SmokeRecorder:
         if not self._job.resume:
             found = predict(runner.model, self._config, self._job.seed)
             self._book.write("predictions", found)
-
-    def _weights(self, model: torch.nn.Module) -> Mapping[str, torch.Tensor]:
-        """Load the given weights, or stir and save the model's own; what it starts from."""
-        job = self._job
-        if job.weights:
-            given: Mapping[str, torch.Tensor] = torch.load(job.weights, map_location="cpu")
-            if not job.resume:
-                model.load_state_dict(given, strict=True)
-            return given
-        own = copy_to_host(model.state_dict())
-        stir(own, [name for name, _ in model.named_parameters()], job.seed)
-        model.load_state_dict(own, strict=True)
-        if job.save_weights and rank() == 0:
-            part = Path(f"{job.save_weights}.{os.getpid()}.part")
-            torch.save(own, str(part))
-            part.replace(job.save_weights)
-        return own
 
     def _see_batches(self, model: Any) -> None:
         """Digest each batch as the model is given it: mmcv tells no hook of it."""

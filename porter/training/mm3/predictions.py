@@ -6,14 +6,13 @@ training both sides have the very same weights, so their detections may be held 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from porter.training.beginning import predicting
 from porter.training.mm3.evaluation import summary
 from porter.training.seeds import drawing, seed_of
 
@@ -25,7 +24,7 @@ def predict(runner: Any, model: nn.Module, seed: int) -> dict[str, object]:
     """
     found: dict[str, tuple[float, ...]] = {}
     try:
-        with drawing(seed_of("predict", seed)), _predicting(model), torch.no_grad():
+        with drawing(seed_of("predict", seed)), predicting(model), torch.no_grad():
             for sample in model.val_step(_batch(runner, seed)):
                 if "pred_instances" in sample:
                     name = Path(str(sample.metainfo.get("img_path", ""))).name
@@ -38,25 +37,3 @@ def predict(runner: Any, model: nn.Module, seed: int) -> dict[str, object]:
 def _batch(runner: Any, seed: int) -> Any:
     loader = runner.cfg.get("predict_dataloader")
     return next(iter(runner.build_dataloader(loader.copy(), seed=seed)))
-
-
-@contextmanager
-def _predicting(model: nn.Module) -> Iterator[None]:
-    """Evaluation, but for batch normalizations: their running statistics say nothing yet.
-
-    They take the batch's, and theirs are as before in the end.
-    """
-    training = [module for module in model.modules() if module.training]
-    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    kept = {name: value.clone() for name, value in model.named_buffers()}
-    model.eval()
-    for norm in norms:
-        norm.training = True
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
-        with torch.no_grad():
-            for name, value in model.named_buffers():
-                value.copy_(kept[name])

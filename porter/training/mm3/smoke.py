@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.hooks import Hook
 
+from porter.training.beginning import initial_weights
 from porter.training.book import Book
 from porter.training.digests import digest_batch, digest_weights
 from porter.training.environment import rank
 from porter.training.evidence import (
     ChipCounters,
     PrecisionProbe,
-    copy_to_host,
     counters_of,
     devices_of,
     gradient_norms,
     gradient_sketches,
     host_values,
     memory_of,
-    stir,
     total_norm,
     update_norms,
 )
@@ -87,30 +84,13 @@ class SmokeRecorder(Hook):
         """The model is initialized, or resumed, by now."""
         model = model_of(runner)
         self._own = digest_weights(model.state_dict())
-        self._initial = dict(self._weights(model))
+        self._initial = dict(initial_weights(model, self._job))
         self._probe = PrecisionProbe(model)
         self._update = Update(runner, self._counters)
         seed_draws(runner.train_dataloader.dataset, self._job.seed, rank())
         self._book.write("start", {**start_of(runner, self._job), "own": self._own})
         if not self._job.resume:
             self._book.write("predictions", predict(runner, model, self._job.seed))
-
-    def _weights(self, model: torch.nn.Module) -> Mapping[str, torch.Tensor]:
-        """Load the given weights, or stir and save the model's own; what it starts from."""
-        job = self._job
-        if job.weights:
-            given: Mapping[str, torch.Tensor] = torch.load(job.weights, map_location="cpu")
-            if not job.resume:
-                model.load_state_dict(given, strict=True)
-            return given
-        own = copy_to_host(model.state_dict())
-        stir(own, [name for name, _ in model.named_parameters()], job.seed)
-        model.load_state_dict(own, strict=True)
-        if job.save_weights and rank() == 0:
-            part = Path(f"{job.save_weights}.{os.getpid()}.part")
-            torch.save(own, str(part))
-            part.replace(job.save_weights)
-        return own
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         """Nothing draws between here and the model."""
