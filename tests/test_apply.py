@@ -352,10 +352,10 @@ def test_a_pin_of_a_package_that_is_not_asked_for_is_refused(world: World) -> No
         world.apply(pins={"mmcv": "2.1.0"}, packages=("mmdet",))
 
 
-def test_a_package_without_a_default_version_needs_a_pin(world: World) -> None:
+def test_a_package_without_releases_is_looked_for_where_it_is_installed(world: World) -> None:
     with pytest.raises(UsageError, match="apex") as caught:
         world.apply(packages=("apex",))
-    assert "--pin apex=VERSION" in caught.value.hint
+    assert "name that site-packages with --into" in caught.value.hint
 
 
 def test_a_port_of_some_packages_is_widened_later_and_never_narrowed(world: World) -> None:
