@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import ast
 import io
-import multiprocessing
-import os
 import re
 import tokenize
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, fields
 
+from porter import forked
 from porter.model import Edit, Rule
 from porter.plan.splice import splice
 from porter.plan.workers import WORTH_FORKING
@@ -140,23 +138,12 @@ def violations_at_once(
     files: Sequence[ChangedFile], rules: Sequence[Rule], device: str = ""
 ) -> list[Violation]:
     """The same, by one process a processor where there is much to look at and one can fork."""
-    global _asked
-    count = os.cpu_count() or 1
-    can_fork = "fork" in multiprocessing.get_all_start_methods()
-    if count == 1 or len(files) < WORTH_FORKING or not can_fork:
+    count = forked.processes()
+    if count == 1 or len(files) < WORTH_FORKING:
         return violations(files, rules, device)
-    _asked = [(files[start::count], rules, device) for start in range(count)]
-    context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(count, mp_context=context) as pool:
-        found = [one for part in pool.map(_violations_of, range(count)) for one in part]
-    return sorted(found, key=lambda one: (one.package, one.path))
-
-
-_asked: Sequence[tuple[Sequence[ChangedFile], Sequence[Rule], str]] = ()
-
-
-def _violations_of(part: int) -> list[Violation]:
-    return violations(*_asked[part])
+    parts = [files[start::count] for start in range(count)]
+    found = forked.each(lambda part: violations(part, rules, device), parts, few=2)
+    return sorted((one for part in found for one in part), key=lambda one: (one.package, one.path))
 
 
 def said_by(edits: Iterable[Edit], catalog: Mapping[str, Rule], device: str = "") -> Said:

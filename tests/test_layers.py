@@ -14,7 +14,7 @@ ROOT = Path(porter.__file__).parent
 
 #: The floors of the house, lowest first. A module imports from its own floor or from below.
 FLOORS = [
-    {"errors", "model", "porter"},
+    {"errors", "forked", "model", "porter"},
     {"source", "rulebook"},
     {"find"},
     {"plan", "manifest"},

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from porter import forked
 from porter.audit.facts import RELIEF, Facts, edited_lines, facts_of
 from porter.audit.files import Looked, Work, is_of_interest, look
 from porter.audit.model import CLASSES, Finding, Report
@@ -25,8 +23,6 @@ from porter.port.pristine import pristine_trees
 _PACKAGES = ("mmengine", "mmcv", "mmdet")
 _CLASS_ORDER = {cls: number for number, cls in enumerate(CLASSES)}
 _WORTH_FORKING = 12
-
-_facts: Facts
 
 
 @dataclass(frozen=True)
@@ -103,22 +99,13 @@ def _guards_its_build(setup: bytes) -> bool:
 
 def _look_all(works: Sequence[Work], facts: Facts) -> list[Looked]:
     """Every file looked at, one process a processor where the platform can fork."""
-    global _facts
-    _facts = facts
-    count = os.cpu_count() or 1
-    can_fork = "fork" in multiprocessing.get_all_start_methods()
-    if count == 1 or len(works) < _WORTH_FORKING or not can_fork:
-        return [look(work, facts) for work in works]
-    order = sorted(range(len(works)), key=lambda index: -len(works[index].data))
-    context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(count, mp_context=context) as pool:
-        results = pool.map(_look_one, [works[index] for index in order], chunksize=8)
-        by_index = dict(zip(order, results))
-    return [by_index[index] for index in range(len(works))]
-
-
-def _look_one(work: Work) -> Looked:
-    return look(work, _facts)
+    return forked.each(
+        lambda work: look(work, facts),
+        works,
+        few=_WORTH_FORKING,
+        weight=lambda work: len(work.data),
+        chunk=8,
+    )
 
 
 def _linked(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import re
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
+from porter import forked
 from porter.errors import PlanError, RuleFileError
 from porter.model import Operation
 
@@ -27,8 +26,6 @@ Work = tuple[str, bytes, tuple[int, ...], str]
 #: Below so many files a second process costs more than it saves.
 WORTH_FORKING = 8
 
-_operations: Sequence[Operation] = ()
-
 
 def run_files(
     operations: Sequence[Operation], work: Sequence[Work], jobs: int | None = None
@@ -38,29 +35,24 @@ def run_files(
     Args:
         jobs: Processes to use; by default as many as there are processors.
     """
-    global _operations
-    _operations = operations
-    count = jobs or os.cpu_count() or 1
-    can_fork = "fork" in multiprocessing.get_all_start_methods()
-    if count == 1 or len(work) < WORTH_FORKING or not can_fork:
-        return [search_file(item) for item in work]
-    import porter.find  # noqa: F401  loaded once, before the fork
-
-    # The largest files first, so that no process ends up with one of them alone.
-    order = sorted(range(len(work)), key=lambda i: -len(work[i][1]))
-    context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(count, mp_context=context) as pool:
-        results = pool.map(search_file, [work[i] for i in order], chunksize=2)
-        by_index = dict(zip(order, results))
-    return [by_index[i] for i in range(len(work))]
+    if work:
+        import porter.find  # noqa: F401  loaded once, before the fork
+    return forked.each(
+        partial(search_file, operations),
+        work,
+        few=WORTH_FORKING,
+        jobs=jobs,
+        weight=lambda item: len(item[1]),
+        chunk=2,
+    )
 
 
-def search_file(item: Work) -> FileResult:
+def search_file(operations: Sequence[Operation], item: Work) -> FileResult:
     """All that the operations find in one file."""
     from porter.find import SourceFile
 
     path, data, indexes, _ = item
-    source = SourceFile(path, data, focus_words([_operations[i] for i in indexes], data))
+    source = SourceFile(path, data, focus_words([operations[i] for i in indexes], data))
     found: list[tuple[int, list[Found]]] = []
     failures: list[Failure] = []
     try:
@@ -70,7 +62,7 @@ def search_file(item: Work) -> FileResult:
         return path, found, [(None, str(problem))]
     for index in indexes:
         try:
-            found.append((index, _places(_operations[index], source)))
+            found.append((index, _places(operations[index], source)))
         except (PlanError, RuleFileError) as problem:
             failures.append((index, str(problem)))
     return path, found, failures

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
-from importlib.resources import files
 from itertools import groupby
 from string import Template
 
 from porter.audit.model import CLASSES, STAGES, Finding, Report
 from porter.model import Target
-from porter.render.blocks import displayable
+from porter.render.markup import prose, resource, text
 from porter.render.words import count, versions
 
 _COLUMNS = (*CLASSES, "accepted")
@@ -23,16 +20,16 @@ def audit_page(report: Report, target: Target) -> str:
     pressing = [f for f in report.findings if f.cls in ("open", "fallback") and not f.accepted]
     accepted = [f for f in report.findings if f.accepted]
     settled = [f for f in report.findings if f.cls in ("ported", "native", "harmless")]
-    return Template(_resource("audit_page.html")).substitute(
-        title=_text(f"What still needs CUDA on {target.name}"),
-        style=_resource("page.css") + _resource("audit_page.css"),
-        summary=_prose(target.summary),
+    return Template(resource("audit_page.html")).substitute(
+        title=text(f"What still needs CUDA on {target.name}"),
+        style=resource("page.css") + resource("audit_page.css"),
+        summary=prose(target.summary),
         facts=_facts(report, target),
         tables='<div class="tables">'
         + _table("Package", report.by_package())
         + _table("Kind", report.by_kind())
         + "</div>",
-        notes="".join(f"<p>{_prose(note)}</p>" for note in report.notes),
+        notes="".join(f"<p>{prose(note)}</p>" for note in report.notes),
         findings=_stages(pressing) or "<h2>Nothing is open</h2>",
         harmless=_folded("accepted, with a reason", accepted)
         + _folded("ported, native or harmless", settled),
@@ -48,13 +45,13 @@ def _facts(report: Report, target: Target) -> str:
         ("Open", str(report.count("open"))),
         ("Fallback", str(report.count("fallback"))),
     ]
-    return "\n".join(f"<div><dt>{_text(n)}</dt><dd>{_text(v)}</dd></div>" for n, v in pairs)
+    return "\n".join(f"<div><dt>{text(n)}</dt><dd>{text(v)}</dd></div>" for n, v in pairs)
 
 
 def _table(name: str, counted: Mapping[str, Counter[str]]) -> str:
-    heads = "".join(f"<th>{_text(word)}</th>" for word in (name, *_COLUMNS))
+    heads = "".join(f"<th>{text(word)}</th>" for word in (name, *_COLUMNS))
     rows = "".join(
-        f"<tr><td>{_text(key)}</td>"
+        f"<tr><td>{text(key)}</td>"
         + "".join(f"<td>{row[column] or ''}</td>" for column in _COLUMNS)
         + "</tr>"
         for key, row in sorted(counted.items())
@@ -65,7 +62,7 @@ def _table(name: str, counted: Mapping[str, Counter[str]]) -> str:
 def _stages(findings: Iterable[Finding]) -> str:
     parts = []
     for stage, group in groupby(findings, key=lambda finding: finding.stage):
-        parts.append(f"<h2>{_text(stage)}: {_text(STAGES[stage])}</h2>")
+        parts.append(f"<h2>{text(stage)}: {text(STAGES[stage])}</h2>")
         parts += map(_article, group)
     return "\n".join(parts)
 
@@ -75,34 +72,19 @@ def _folded(words: str, findings: Sequence[Finding]) -> str:
         return ""
     body = "\n".join(map(_article, findings))
     head = f"{count(len(findings), 'finding')} {words}"
-    return f"<details><summary>{_text(head)}</summary>{body}</details>"
+    return f"<details><summary>{text(head)}</summary>{body}</details>"
 
 
 def _article(finding: Finding) -> str:
     used = f", used in {', '.join(map(str, finding.used))}" if finding.used else ""
-    rule = f" Rule <code>{_text(finding.rule)}</code>." if finding.rule else ""
-    accepted = (
-        f"<p class='why'>Accepted: {_prose(finding.accepted)}</p>" if finding.accepted else ""
-    )
+    rule = f" Rule <code>{text(finding.rule)}</code>." if finding.rule else ""
+    accepted = f"<p class='why'>Accepted: {prose(finding.accepted)}</p>" if finding.accepted else ""
     return (
         f'<article class="{finding.cls}"><p>'
         f'<span class="badge {finding.cls}">{finding.cls}</span>'
-        f'<span class="badge">{_text(finding.kind)}</span>'
-        f'<span class="place">{_text(finding.path)}:{finding.line}{used}</span></p>'
-        f"<pre>{_text(finding.code)}</pre>"
-        f'<p class="why"><code>{_text(finding.symbol)}</code>: {_prose(finding.reason)}.{rule}</p>'
+        f'<span class="badge">{text(finding.kind)}</span>'
+        f'<span class="place">{text(finding.path)}:{finding.line}{used}</span></p>'
+        f"<pre>{text(finding.code)}</pre>"
+        f'<p class="why"><code>{text(finding.symbol)}</code>: {prose(finding.reason)}.{rule}</p>'
         f"{accepted}</article>"
     )
-
-
-def _resource(name: str) -> str:
-    return files("porter.render").joinpath(name).read_text(encoding="utf-8")
-
-
-def _text(text: str) -> str:
-    return escape(displayable(text))
-
-
-def _prose(text: str) -> str:
-    """A text in which backticks mark code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", _text(text))

@@ -1,10 +1,12 @@
-"""The few elements of HTML that the report is made of; all text is escaped here."""
+"""What pages of HTML are made of; all text is escaped here."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from importlib.resources import files
 
 from porter.render.blocks import displayable
 
@@ -20,6 +22,16 @@ class Cell:
 def text(value: str) -> str:
     """Text as HTML."""
     return escape(displayable(value))
+
+
+def prose(value: str) -> str:
+    """Text as HTML, in which backticks mark code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", text(value))
+
+
+def resource(file: str) -> str:
+    """A template or a style sheet that lies beside this module."""
+    return files("porter.render").joinpath(file).read_text(encoding="utf-8")
 
 
 def name(value: str) -> Cell:

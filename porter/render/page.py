@@ -8,14 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
-from importlib.resources import files
 from itertools import groupby
 from string import Template, ascii_letters, digits
 
 from porter.diff import FileDiff, Hunk, shared_prefix
 from porter.model import Plan, Rule, Skip, Target
-from porter.render.blocks import displayable
+from porter.render.markup import prose, resource, text
 from porter.render.words import count, native_words, requires_words
 
 _WORD_CHARACTERS = f"_{ascii_letters}{digits}"
@@ -40,11 +38,11 @@ def diff_page(target: Target, plan: Plan, diffs: Sequence[FileDiff], rules: Sequ
     by_package = {
         package: list(group) for package, group in groupby(diffs, key=lambda diff: diff.package)
     }
-    page = Template(_resource("page.html"))
+    page = Template(resource("page.html"))
     return page.substitute(
-        title=_text(f"What porting to {target.name} changes"),
-        style=_resource("page.css"),
-        summary=_prose(target.summary),
+        title=text(f"What porting to {target.name} changes"),
+        style=resource("page.css"),
+        summary=prose(target.summary),
         facts=_facts(target, plan, diffs),
         contents="\n".join(_contents(package, group) for package, group in by_package.items())
         + ('<h2><a href="#skipped">Skipped rules</a></h2>' if plan.skips else ""),
@@ -57,19 +55,6 @@ def diff_page(target: Target, plan: Plan, diffs: Sequence[FileDiff], rules: Sequ
     )
 
 
-def _resource(name: str) -> str:
-    return files("porter.render").joinpath(name).read_text(encoding="utf-8")
-
-
-def _text(text: str) -> str:
-    return escape(displayable(text))
-
-
-def _prose(text: str) -> str:
-    """A text in which backticks mark code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", _text(text))
-
-
 def _facts(target: Target, plan: Plan, diffs: Sequence[FileDiff]) -> str:
     rules = {rule for diff in diffs for rule in diff.rules}
     pairs = [("Chip", f"{target.vendor} {target.chip}"), ("Device", target.device)]
@@ -80,7 +65,7 @@ def _facts(target: Target, plan: Plan, diffs: Sequence[FileDiff]) -> str:
         ("Lines added", str(sum(diff.added for diff in diffs))),
         ("Lines removed", str(sum(diff.removed for diff in diffs))),
     ]
-    return "\n".join(f"<div><dt>{_text(n)}</dt><dd>{_text(v)}</dd></div>" for n, v in pairs)
+    return "\n".join(f"<div><dt>{text(n)}</dt><dd>{text(v)}</dd></div>" for n, v in pairs)
 
 
 def _contents(package: str, diffs: Sequence[FileDiff]) -> str:
@@ -93,7 +78,7 @@ def _contents(package: str, diffs: Sequence[FileDiff]) -> str:
         _entry(diff.path, _tally(diff), _anchor(diff.name), css="path") for diff in diffs
     )
     return (
-        f'<h2><a href="#{_anchor(package)}">{_text(package)}</a></h2>'
+        f'<h2><a href="#{_anchor(package)}">{text(package)}</a></h2>'
         f"<h3>Rules, and their changes</h3><ul>{rules}</ul><h3>Files</h3><ul>{names}</ul>"
     )
 
@@ -111,7 +96,7 @@ def _tally(diff: FileDiff) -> str:
 
 def _entry(words: str, aside: str, anchor: str = "", css: str = "rule") -> str:
     # A path or an id that is too long for its column breaks where its parts end.
-    label = re.sub(r"([/_-])", r"\1<wbr>", _text(words))
+    label = re.sub(r"([/_-])", r"\1<wbr>", text(words))
     named = f'<a class="{css}" href="#{anchor}">{label}</a>' if anchor else f"<span>{label}</span>"
     return f"<li>{named}{aside}</li>"
 
@@ -132,7 +117,7 @@ def _package(
     package: str, version: str, diffs: Sequence[FileDiff], rules: Mapping[str, Rule]
 ) -> str:
     body = "\n".join(_file(diff, rules) for diff in diffs)
-    heading = f'{_text(package)} <span class="version">{_text(version)}</span>'
+    heading = f'{text(package)} <span class="version">{text(version)}</span>'
     return f'<section id="{_anchor(package)}"><h2>{heading}</h2>\n{body}</section>'
 
 
@@ -146,7 +131,7 @@ def _file(diff: FileDiff, rules: Mapping[str, Rule]) -> str:
         told.update(place.hunk.rules)
     return (
         f'<article class="file" id="{anchor}">'
-        f'<h3><a href="#{anchor}">{_text(diff.name)}</a>{new}'
+        f'<h3><a href="#{anchor}">{text(diff.name)}</a>{new}'
         f"{_tally(diff)}</h3>\n{''.join(hunks)}</article>"
     )
 
@@ -169,13 +154,13 @@ def _hunk(place: _Place, rules: Mapping[str, Rule], told: Container[str]) -> str
 
 
 def _reason(rule_id: str, rule: Rule | None, place: _Place, *, folded: bool) -> str:
-    link = f'<a href="#{place.anchor}">{_text(rule_id)}</a>'
+    link = f'<a href="#{place.anchor}">{text(rule_id)}</a>'
     if rule is None:
         return f'<div class="reason">{link}</div>'
     facts = [f"Source: {rule.source}", *requires_words(rule), *native_words(rule)]
     words = (
-        f'<p class="why">{_prose(rule.why)}</p>'
-        f'<p class="origin">{" · ".join(_prose(fact) for fact in facts)}</p>'
+        f'<p class="why">{prose(rule.why)}</p>'
+        f'<p class="origin">{" · ".join(prose(fact) for fact in facts)}</p>'
     )
     if folded:
         return f'<details class="reason"><summary>{link}</summary>{words}</details>'
@@ -183,7 +168,7 @@ def _reason(rule_id: str, rule: Rule | None, place: _Place, *, folded: bool) -> 
 
 
 def _header(place: _Place) -> str:
-    link = f'<a href="#{place.anchor}">{_text(place.hunk.header)}</a>'
+    link = f'<a href="#{place.anchor}">{text(place.hunk.header)}</a>'
     return f'<span class="row head">{link}</span>'
 
 
@@ -207,7 +192,7 @@ def _emphasized(lines: Sequence[str]) -> Iterable[str]:
     runs = [list(group) for _, group in groupby(lines, key=lambda line: line[0])]
     for index, run in enumerate(runs):
         for line, other in zip(run, _counterparts(runs, index), strict=True):
-            yield _emphasis(line, other) if other else _text(line)
+            yield _emphasis(line, other) if other else text(line)
 
 
 def _counterparts(runs: Sequence[Sequence[str]], index: int) -> Sequence[str]:
@@ -224,10 +209,10 @@ def _emphasis(line: str, other: str) -> str:
     head = _shared_words(old, new)
     tail = _shared_words(old[head:][::-1], new[head:][::-1])
     if (head + tail) * 3 < len(new):  # little in common: the lines merely stand side by side
-        return _text(line)
+        return text(line)
     end = len(new) - tail
-    middle = f"<b>{_text(new[head:end])}</b>" if end > head else ""
-    return _text(line[0] + new[:head]) + middle + _text(new[end:])
+    middle = f"<b>{text(new[head:end])}</b>" if end > head else ""
+    return text(line[0] + new[:head]) + middle + text(new[end:])
 
 
 def _shared_words(one: str, other: str) -> int:
@@ -242,8 +227,8 @@ def _skipped(skips: Sequence[Skip]) -> str:
     if not skips:
         return ""
     rows = "".join(
-        f"<tr><td><code>{_text(skip.rule)}</code></td><td>{_text(skip.package)}</td>"
-        f"<td>{_prose(skip.reason)}</td></tr>"
+        f"<tr><td><code>{text(skip.rule)}</code></td><td>{text(skip.package)}</td>"
+        f"<td>{prose(skip.reason)}</td></tr>"
         for skip in sorted(skips, key=lambda skip: (skip.rule, skip.package))
     )
     skipped = count(len({skip.rule for skip in skips}), "rule")

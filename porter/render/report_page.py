@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from string import Template
 
-from porter.render.markup import text
+from porter.render.markup import resource, text
 from porter.render.report_parts import Section, sections
 from porter.render.verdict import headline, sentence, where
 from porter.verify.model import Verification
@@ -14,20 +13,16 @@ from porter.verify.model import Verification
 def report_page(verification: Verification) -> str:
     """The page as text."""
     found = sections(verification)
-    return Template(_resource("report_page.html")).substitute(
+    return Template(resource("report_page.html")).substitute(
         title=text(headline(verification)),
         sentence=text(sentence(verification)),
-        style=_resource("page.css") + _resource("report_page.css"),
+        style=resource("page.css") + resource("report_page.css"),
         outcome=verification.verdict.outcome,
         notes="\n".join(f'<p class="caveat">{text(note)}</p>' for note in verification.notes),
         facts=_facts(verification),
         contents="\n".join(f'<li><a href="#{s.anchor}">{text(s.title)}</a></li>' for s in found),
         sections="\n".join(map(_section, found)),
     )
-
-
-def _resource(name: str) -> str:
-    return files("porter.render").joinpath(name).read_text(encoding="utf-8")
 
 
 def _section(section: Section) -> str:

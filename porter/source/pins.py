@@ -86,7 +86,7 @@ def parse_pin(text: str) -> tuple[str, str]:
     """
     package, sign, version = (part.strip() for part in text.partition("="))
     version = version.removeprefix("=").strip()
-    if not (package and sign and _is_version(version)):
+    if not (package and sign and is_version(version)):
         raise UsageError(f"--pin {text}: not a pin", hint="Write it like --pin mmcv=2.1.0.")
     if package not in _table():
         raise UsageError(f"--pin {text}: {_no_package(package)}", hint=_near(package))
@@ -95,7 +95,7 @@ def parse_pin(text: str) -> tuple[str, str]:
 
 def same_version(one: str, other: str) -> bool:
     """Whether two texts spell the same PEP 440 version."""
-    if not (_is_version(one) and _is_version(other)):
+    if not (is_version(one) and is_version(other)):
         return one == other
     return Version(one) == Version(other)
 
@@ -111,7 +111,8 @@ def _pin(package: str, version: str) -> Pin:
     )
 
 
-def _is_version(text: str) -> bool:
+def is_version(text: str) -> bool:
+    """Whether a text is a version, as PEP 440 reads it."""
     try:
         Version(text)
     except InvalidVersion:

@@ -7,9 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from packaging.version import InvalidVersion, Version
-
 from porter.errors import TreeStateError
+from porter.source.pins import is_version
 from porter.source.tree import reading
 
 _INSTALLED = re.compile(r"(.+?)(?:-py\d.*)?\.(?:dist|egg)-info")
@@ -47,15 +46,7 @@ def _installed_version(folder: Path, package: str) -> str:
     with reading(folder):
         names = sorted(path.name for path in folder.glob(f"{package}-*.*-info"))
     found = (_INSTALLED.fullmatch(name.removeprefix(f"{package}-")) for name in names)
-    return next((match[1] for match in found if match and _is_version(match[1])), "")
-
-
-def _is_version(text: str) -> bool:
-    try:
-        Version(text)
-    except InvalidVersion:
-        return False
-    return True
+    return next((match[1] for match in found if match and is_version(match[1])), "")
 
 
 def _assigned_version(file: Path) -> str:

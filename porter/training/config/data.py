@@ -104,7 +104,15 @@ def annotations_of(holder: dict[str, Any], root: Path, split: str) -> str:
     return usual
 
 
-def _stand_in(leaf: dict[str, Any], classes: Sequence[str]) -> None:
+def check_stand_in(leaf: dict[str, Any], needs_maps: Sequence[str]) -> None:
+    """Refuse a data set in whose place CocoDataset cannot be.
+
+    Args:
+        needs_maps: Steps of a pipeline that need segmentation maps.
+
+    Raises:
+        CannotTrain: If its annotations are of another kind.
+    """
     name = kind(leaf)
     if name != "CocoDataset" and name not in STAND_IN:
         raise CannotTrain(
@@ -112,11 +120,15 @@ def _stand_in(leaf: dict[str, Any], classes: Sequence[str]) -> None:
             hint="Train it on its own data with porter train.",
         )
     for step in dicts(leaf.get("pipeline")):
-        if step.get("with_seg") or kind(step) == "LoadPanopticAnnotations":
+        if step.get("with_seg") or kind(step) in needs_maps:
             raise CannotTrain(
                 "the config needs segmentation maps, which the synthetic data set has not",
                 hint="Train it on its own data with porter train.",
             )
+
+
+def _stand_in(leaf: dict[str, Any], classes: Sequence[str]) -> None:
+    check_stand_in(leaf, ("LoadPanopticAnnotations",))
     for key in [key for key in leaf if key not in COMMON_KEYS]:
         del leaf[key]
     leaf.update(type="CocoDataset", metainfo={"classes": tuple(classes)})

@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from porter.training.config.data import STAND_IN, annotations_of, classes_of, leaves
-from porter.training.config.walk import dicts, kind
-from porter.training.errors import CannotTrain
+from porter.training.config.data import annotations_of, check_stand_in, classes_of, leaves
 
 #: What a stand-in keeps of the data set in whose place it is.
 COMMON_KEYS = ("type", "pipeline", "test_mode", "filter_empty_gt")
@@ -36,18 +34,7 @@ def point_at(config: dict[str, Any], root: str, *, stand_in: bool) -> None:
 
 
 def _stand_in(leaf: dict[str, Any], classes: list[str]) -> None:
-    name = kind(leaf)
-    if name != "CocoDataset" and name not in STAND_IN:
-        raise CannotTrain(
-            f"the config's data set {name} is no COCO-style detection set",
-            hint="Train it on its own data with porter train.",
-        )
-    for step in dicts(leaf.get("pipeline")):
-        if step.get("with_seg") or kind(step) in NEEDS_MAPS:
-            raise CannotTrain(
-                "the config needs segmentation maps, which the synthetic data set has not",
-                hint="Train it on its own data with porter train.",
-            )
+    check_stand_in(leaf, NEEDS_MAPS)
     for key in [key for key in leaf if key not in COMMON_KEYS]:
         del leaf[key]
     leaf.update(type="CocoDataset", classes=tuple(classes))
